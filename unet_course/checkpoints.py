@@ -1,0 +1,121 @@
+"""Saving and loading networks: safetensors files that describe themselves, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from unet_course.model import UNet
+
+FORMAT = "unet-course-1"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint cannot be used; the message names the file and what to do."""
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path to write to; when the block succeeds it takes the place of ``path``.
+
+    A crash, a full disk or an exception inside leaves the old file as it was.
+
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full; the message names ``path``.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        # torch.save and safetensors report a full disk as errors of their own
+        if isinstance(error, RuntimeError) and "writ" not in str(error):
+            raise
+        raise OSError(
+            f"{path}: could not be written ({error}); check the folder's permissions and free space"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@dataclass
+class Checkpoint:
+    """A network with what is needed to use it on a photo.
+
+    Attributes:
+        model: in evaluation mode, on the CPU.
+        size: the ``(width, height)`` that photos are resized to before the network sees them.
+        mean, std: subtracted from and divided into colours of 0…1, per channel.
+        info: everything else that was recorded: data, preset, seed, precision, scores, …
+    """
+
+    model: UNet
+    size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    info: dict[str, Any]
+
+
+def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
+    """Write weights and description to one safetensors file.
+
+    Raises:
+        OSError: the file cannot be written; an older file of that name is left as it was.
+    """
+    described = dict(
+        architecture=checkpoint.model.config, size=checkpoint.size,
+        mean=checkpoint.mean, std=checkpoint.std, info=checkpoint.info,
+    )  # fmt: skip
+    metadata = {"format": FORMAT} | {key: json.dumps(value) for key, value in described.items()}
+    weights = {k: v.detach().cpu().contiguous() for k, v in checkpoint.model.state_dict().items()}
+    with replacing(path) as temporary:
+        save_file(weights, temporary, metadata=metadata)
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a file written by `save_checkpoint`. Runs no code from the file.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not one of this course's.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path}: no such file; train first, or give the path of a checkpoint"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        weights = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: damaged, or no safetensors file ({error}); train again or fetch it again"
+        ) from error
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path}: not a checkpoint of this course (format {metadata.get('format')!r}, expected "
+            f"{FORMAT!r}); make one with `unet-course train`"
+        )
+    try:
+        described = {k: json.loads(v) for k, v in metadata.items() if k != "format"}
+        model = UNet(**described["architecture"])
+        model.load_state_dict(weights)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path}: its weights do not fit the architecture that it describes "
+            f"({type(error).__name__}: {str(error).splitlines()[0]}); train again"
+        ) from error
+    return Checkpoint(
+        model.eval(), tuple(described["size"]), tuple(described["mean"]), tuple(described["std"]),
+        described["info"],
+    )  # fmt: skip

@@ -1,0 +1,121 @@
+"""The command ``unet-course``: prepare, train, evaluate, predict. Parses arguments, holds no logic."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from unet_course import data, inference, prepare, training
+from unet_course.checkpoints import CheckpointError, load_checkpoint, replacing
+from unet_course.progress import progress
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        width, height = map(int, text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected WIDTHxHEIGHT, e.g. 480x320") from None
+    return width, height
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(prog="unet-course", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    c = commands.add_parser("prepare", help="make a smaller copy of a Carvana folder")
+    c.add_argument(
+        "--source", type=Path, required=True, help="Kaggle's folder: train/, train_masks/"
+    )
+    c.add_argument("--output", type=Path, required=True)
+    c.add_argument("--size", type=_size, default=(480, 320), help="WIDTHxHEIGHT (480x320)")
+    c.add_argument("--split-file", type=Path, help="CSV of car,split: only these cars are copied")
+
+    c = commands.add_parser("train", help="train a U-Net")
+    c.add_argument("--data", type=Path, required=True)
+    c.add_argument("--output", type=Path, required=True)
+    c.add_argument("--preset", choices=training.PRESETS, default="quick")
+    c.add_argument("--seed", type=int, default=0)
+    c.add_argument("--split-file", type=Path)
+    c.add_argument("--resume", action="store_true", help="go on where the run in --output stopped")
+
+    c = commands.add_parser("evaluate", help="score a checkpoint at the photos' own resolution")
+    c.add_argument("--data", type=Path, required=True)
+    c.add_argument("--checkpoint", type=Path, required=True)
+    c.add_argument("--split", choices=("val", "test", "all"), default="test")
+    c.add_argument("--split-file", type=Path)
+    c.add_argument("--json", type=Path, help="write the scores to this file")
+
+    c = commands.add_parser("predict", help="write one mask PNG per photo, at its own size")
+    c.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+    c.add_argument("--checkpoint", type=Path, required=True)
+    c.add_argument("--output", type=Path, required=True)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; errors that a user can mend end it with one line and status 1."""
+    args = build_parser().parse_args(arguments)
+    try:
+        {"prepare": _prepare, "train": _train, "evaluate": _evaluate, "predict": _predict}[
+            args.command
+        ](args)
+    except (ValueError, CheckpointError, training.TrainingError, OSError) as error:
+        print(f"unet-course {args.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"unet-course {args.command}: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _prepare(args: argparse.Namespace) -> None:
+    n = prepare.prepare(args.source, args.output, size=args.size, split_file=args.split_file)
+    print(f"{n} photos with masks in {args.output}")
+
+
+def _train(args: argparse.Namespace) -> None:
+    try:
+        _, history = training.train(
+            args.data, args.output, preset=args.preset, seed=args.seed,
+            split_file=args.split_file, resume=args.resume,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        print(f"go on with --resume; so far: {args.output / 'last.safetensors'}", file=sys.stderr)
+        raise
+    best = max(history, key=lambda row: row["val_dice"])
+    print(
+        f"{args.output / 'unet.safetensors'}: Dice {best['val_dice']:.4f} on the validation cars, "
+        f"at the training size, after epoch {best['epoch']} of {len(history)}"
+    )
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    checkpoint = load_checkpoint(args.checkpoint)
+    if args.split == "all":
+        samples = data.find_samples(args.data)
+    else:
+        samples = data.load_split(args.data, split_file=args.split_file)[args.split]
+    photos = ((s.id, s.car, *data.read_pair(s)) for s in progress(samples, desc="evaluating"))
+    scores = inference.evaluate(checkpoint, photos)
+    del scores["images"]
+    scores = {"split": args.split} | scores
+    text = json.dumps(scores, indent=2)
+    print(text)
+    if args.json:
+        with replacing(args.json) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _predict(args: argparse.Namespace) -> None:
+    checkpoint = load_checkpoint(args.checkpoint)
+    for path in progress(args.images, desc="predicting"):
+        probability = inference.predict(checkpoint, data.read_image(path))
+        inference.save_mask(args.output / f"{path.stem}_mask.png", probability > 0.5)
+    print(f"{len(args.images)} masks in {args.output}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

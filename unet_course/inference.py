@@ -1,0 +1,184 @@
+"""Prediction at a photo's own size, and evaluation of a checkpoint on many photos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2 import functional as tvf
+
+from unet_course import metrics
+from unet_course.checkpoints import Checkpoint, replacing
+
+
+def prepare_image(image: Tensor, checkpoint: Checkpoint) -> Tensor:
+    """Normalise a uint8 photo ``(3, H, W)`` as the checkpoint says: float32 ``(1, 3, H, W)``."""
+    image = tvf.to_dtype(image.as_subclass(Tensor), torch.float32, scale=True)
+    return tvf.normalize(image, checkpoint.mean, checkpoint.std)[None]
+
+
+@torch.no_grad()
+def predict(checkpoint: Checkpoint, image: Tensor, *, flip: bool = False) -> Tensor:
+    """Probability of foreground for every pixel of a photo, at the photo's own size.
+
+    The photo is resized to the size that the network was trained at; the probabilities, not the
+    decisions, are then upsampled to the photo's size, which keeps the outline between pixels.
+
+    Args:
+        image: uint8 ``(3, H, W)``, any size.
+        flip: average with the prediction of the mirrored photo (twice the time).
+
+    Returns:
+        float32 ``(H, W)`` in 0…1. Compare with a threshold to get a mask.
+    """
+    width, height = checkpoint.size
+    device = next(checkpoint.model.parameters()).device
+    resized = tvf.resize(image.as_subclass(Tensor), [height, width], antialias=True)
+    probability = _probability(
+        checkpoint.model, prepare_image(resized, checkpoint).to(device), flip
+    )
+    full = F.interpolate(probability, image.shape[-2:], mode="bilinear", antialias=True)
+    return full[0, 0].clamp(0, 1).cpu()
+
+
+@torch.no_grad()
+def predict_tiled(
+    checkpoint: Checkpoint,
+    image: Tensor,
+    *,
+    tile: tuple[int, int] = (480, 320),
+    overlap: int = 64,
+    flip: bool = False,
+) -> Tensor:
+    """Probability of foreground at full resolution, tile by tile, for photos that do not fit.
+
+    Tiles overlap and are blended with weights that fall towards their edges, where a network sees
+    least context. The photo is not resized: use a network trained at this scale of car.
+
+    Args:
+        image: uint8 ``(3, H, W)``.
+        tile: ``(width, height)`` of a tile; a smaller photo is one tile.
+        overlap: pixels that neighbouring tiles share.
+
+    Returns:
+        float32 ``(H, W)`` in 0…1.
+
+    Raises:
+        ValueError: ``overlap`` is not smaller than the tile.
+    """
+    height, width = image.shape[-2:]
+    tile_w, tile_h = min(tile[0], width), min(tile[1], height)
+    if not 0 <= overlap < min(tile):
+        raise ValueError(f"overlap {overlap}: must be at least 0 and smaller than the tile {tile}")
+    device = next(checkpoint.model.parameters()).device
+    weight = _ramp(tile_h, overlap)[:, None] * _ramp(tile_w, overlap)[None, :]
+    total, weights = torch.zeros(height, width), torch.zeros(height, width)
+    for top in _starts(height, tile_h, overlap):
+        for left in _starts(width, tile_w, overlap):
+            window = (slice(top, top + tile_h), slice(left, left + tile_w))
+            batch = prepare_image(image[:, window[0], window[1]], checkpoint).to(device)
+            total[window] += weight * _probability(checkpoint.model, batch, flip)[0, 0].cpu()
+            weights[window] += weight
+    return total / weights
+
+
+def evaluate(
+    checkpoint: Checkpoint,
+    photos: Iterable[tuple[str, str, Tensor, Tensor]],
+    *,
+    threshold: float = 0.5,
+    predictor: Callable[[Checkpoint, Tensor], Tensor] = predict,
+) -> dict[str, Any]:
+    """Score a checkpoint on photos, each at its own resolution.
+
+    Args:
+        photos: id, car, uint8 photo ``(3, H, W)`` and 0/1 mask ``(H, W)`` of each image.
+        threshold: a pixel is foreground where its probability is above this.
+        predictor: maps checkpoint and photo to probabilities, e.g. `predict`.
+
+    Returns:
+        ``n_images``, ``n_cars``, ``resolution``, ``threshold``; ``accuracy``, ``dice``, ``iou`` and
+        ``boundary_f1`` (means over images), ``boundary_tolerance`` (pixels), ``dice_pooled``,
+        ``dice_ci95`` (bootstrap over cars; null with one car), ``worst`` (ids of the five lowest
+        Dice scores) and ``images`` (one row of scores per image).
+
+    Raises:
+        ValueError: there are no photos.
+    """
+    rows: list[dict[str, Any]] = []
+    for name, car, image, mask in photos:
+        predicted = (predictor(checkpoint, image) > threshold)[None]
+        truth = (mask.as_subclass(Tensor) > 0)[None]
+        tp, fp, fn, _ = metrics.confusion(predicted, truth)
+        rows.append({
+            "id": name, "car": car, "resolution": f"{image.shape[-1]}x{image.shape[-2]}",
+            "dice": metrics.dice(predicted, truth).item(),
+            "iou": metrics.iou(predicted, truth).item(),
+            "accuracy": metrics.accuracy(predicted, truth).item(),
+            "boundary_f1": metrics.boundary_f1(predicted, truth).item(),
+            "tp": tp.item(), "fp": fp.item(), "fn": fn.item(),
+        })  # fmt: skip
+    return summarise(rows, threshold=threshold)
+
+
+def summarise(rows: list[dict[str, Any]], *, threshold: float) -> dict[str, Any]:
+    """Turn the rows of single images into the dictionary that `evaluate` returns."""
+    if not rows:
+        raise ValueError("no photos to evaluate; is there a car in this split?")
+
+    def mean(key: str) -> float:
+        return float(np.mean([row[key] for row in rows]))
+
+    cars = [row["car"] for row in rows]
+    resolutions = sorted({row["resolution"] for row in rows})
+    tolerances = {
+        metrics.boundary_tolerance(*map(int, reversed(r.split("x")))) for r in resolutions
+    }
+    interval = metrics.bootstrap_interval([row["dice"] for row in rows], cars)
+    tp, fp, fn = (torch.tensor([row[key] for row in rows]) for key in ("tp", "fp", "fn"))
+    return {
+        "n_images": len(rows),
+        "n_cars": len(set(cars)),
+        "resolution": ", ".join(resolutions),
+        "threshold": threshold,
+        "accuracy": mean("accuracy"),
+        "dice": mean("dice"),
+        "iou": mean("iou"),
+        "dice_pooled": metrics.pooled_dice(tp, fp, fn),
+        "dice_ci95": None if np.isnan(interval[0]) else list(interval),
+        "boundary_f1": mean("boundary_f1"),
+        "boundary_tolerance": round(max(tolerances), 3),
+        "worst": [row["id"] for row in sorted(rows, key=lambda row: row["dice"])[:5]],
+        "images": rows,
+    }
+
+
+def save_mask(path: str | Path, mask: Tensor) -> None:
+    """Write a boolean mask ``(H, W)`` as a black and white PNG, whole or not at all."""
+    with replacing(path) as temporary:
+        Image.fromarray((mask.numpy() * 255).astype(np.uint8)).save(temporary, format="PNG")
+
+
+def _probability(model: torch.nn.Module, batch: Tensor, flip: bool) -> Tensor:
+    probability = torch.sigmoid(model(batch))
+    if flip:
+        probability = (probability + torch.sigmoid(model(batch.flip(-1))).flip(-1)) / 2
+    return probability
+
+
+def _starts(length: int, tile: int, overlap: int) -> list[int]:
+    """Where tiles begin along one side; the last one ends at the border."""
+    return [*range(0, max(length - tile, 0), tile - overlap), length - tile]
+
+
+def _ramp(length: int, overlap: int) -> Tensor:
+    """Weights that rise over ``overlap`` pixels from each end and are never 0."""
+    distance = torch.arange(length)
+    distance = torch.minimum(distance, distance.flip(0)) + 1.0
+    return (distance / (overlap + 1)).clamp(max=1.0)

@@ -1,0 +1,163 @@
+"""U-Net on one page: a contracting path, an expanding path, and skip connections between them.
+
+Source: Ronneberger, Fischer and Brox, "U-Net: Convolutional Networks for Biomedical Image
+Segmentation", MICCAI 2015, section 2 and figure 1 (https://arxiv.org/abs/1505.04597).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def double_conv(
+    in_channels: int, out_channels: int, *, norm: str = "batch", padding: str = "same"
+) -> nn.Sequential:
+    """Two 3x3 convolutions, each followed by a normalisation (if any) and a ReLU.
+
+    Maps ``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``; with ``padding="valid"`` each
+    convolution trims one pixel from every side, so the output is ``(…, H - 4, W - 4)``.
+    """
+    layers: list[nn.Module] = []
+    for channels in (in_channels, out_channels):
+        layers.append(
+            nn.Conv2d(
+                channels, out_channels, 3, padding=int(padding == "same"), bias=norm == "none"
+            )
+        )
+        if norm == "batch":
+            layers.append(nn.BatchNorm2d(out_channels))
+        elif norm == "group":
+            layers.append(nn.GroupNorm(min(8, out_channels), out_channels))
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+
+def up_conv(channels: int, *, up: str = "transposed") -> nn.Module:
+    """Double the height and width and halve the channels: ``(N, C, H, W)`` to ``(N, C/2, 2H, 2W)``."""
+    if up == "transposed":
+        return nn.ConvTranspose2d(channels, channels // 2, 2, stride=2)
+    return nn.Sequential(
+        nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
+        nn.Conv2d(channels, channels // 2, 1),
+    )
+
+
+def center_crop(x: Tensor, size: torch.Size) -> Tensor:
+    """Crop the last two dimensions of ``x`` around their centre to ``size`` (height, width)."""
+    top, left = (x.shape[-2] - size[0]) // 2, (x.shape[-1] - size[1]) // 2
+    return x[..., top : top + size[0], left : left + size[1]]
+
+
+class UNet(nn.Module):
+    """A U-Net that returns logits, one channel per class (one channel: foreground against the rest).
+
+    Args:
+        in_channels: channels of the image (3 for RGB).
+        out_channels: channels of the logits.
+        width: channels of the first level; every level down doubles them.
+        depth: number of times the resolution is halved.
+        norm: ``"batch"``, ``"group"`` or ``"none"`` (as in the paper).
+        up: ``"transposed"`` convolution (as in the paper) or ``"bilinear"`` upsampling + 1x1 convolution.
+        padding: ``"same"``: the output has the input's height and width, whatever they are;
+            ``"valid"``: unpadded convolutions as in the paper, the output is smaller.
+
+    Raises:
+        ValueError: an argument has none of the values above.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        out_channels: int = 1,
+        *,
+        width: int = 16,
+        depth: int = 4,
+        norm: Literal["batch", "group", "none"] = "batch",
+        up: Literal["transposed", "bilinear"] = "transposed",
+        padding: Literal["same", "valid"] = "same",
+    ) -> None:
+        super().__init__()
+        for name, value, allowed in (
+            ("norm", norm, ("batch", "group", "none")),
+            ("up", up, ("transposed", "bilinear")),
+            ("padding", padding, ("same", "valid")),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name}={value!r}: expected one of {', '.join(allowed)}")
+        if min(in_channels, out_channels, width, depth) < 1:
+            raise ValueError("in_channels, out_channels, width and depth must be at least 1")
+        self.config = dict(
+            in_channels=in_channels, out_channels=out_channels, width=width, depth=depth,
+            norm=norm, up=up, padding=padding,
+        )  # fmt: skip
+        channels = [width * 2**level for level in range(depth + 1)]  # 16, 32, 64, 128, 256
+        block = {"norm": norm, "padding": padding}
+        self.encoder = nn.ModuleList(
+            double_conv(c_in, c_out, **block)
+            for c_in, c_out in zip([in_channels, *channels], channels[:-1], strict=False)
+        )
+        self.pool = nn.MaxPool2d(2)
+        self.bottleneck = double_conv(channels[-2], channels[-1], **block)
+        self.up = nn.ModuleList(up_conv(c, up=up) for c in reversed(channels[1:]))
+        self.decoder = nn.ModuleList(
+            double_conv(2 * c, c, **block) for c in reversed(channels[:-1])
+        )
+        self.head = nn.Conv2d(width, out_channels, 1)
+        self.apply(initialise)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images ``(N, in_channels, H, W)`` to logits ``(N, out_channels, H, W)``.
+
+        With ``padding="valid"`` the logits are smaller than the image (572 to 388 in the paper).
+
+        Raises:
+            ValueError: with ``padding="valid"``, the size cannot be halved evenly at every level.
+        """
+        height, width = x.shape[-2:]
+        same = self.config["padding"] == "same"
+        if same:  # pad right and bottom so that every level halves evenly
+            multiple = 2 ** self.config["depth"]
+            x = F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+        skips = []
+        for conv in self.encoder:  # down: (N, C, H, W) to (N, 2C, H/2, W/2)
+            x = conv(x)
+            skips.append(x)
+            if x.shape[-1] % 2 or x.shape[-2] % 2 or min(x.shape[-2:]) < 2:
+                raise ValueError(
+                    f"a {width}x{height} image cannot be halved evenly at every level of this "
+                    'network without padding; crop or pad it (572x572 fits the paper), or use padding="same"'
+                )
+            x = self.pool(x)
+        x = self.bottleneck(x)
+        for up, conv in zip(self.up, self.decoder, strict=True):  # and up again: (N, C/2, 2H, 2W)
+            x = up(x)
+            skip = center_crop(skips.pop(), x.shape[-2:])
+            x = conv(torch.cat([skip, x], dim=1))  # skip connection: detail from the encoder
+        x = self.head(x)
+        return x[..., :height, :width] if same else x
+
+    @classmethod
+    def paper(cls) -> UNet:
+        """The network of figure 1 in the paper: 572x572 grey image in, 388x388 logits of 2 classes out.
+
+        31.0 million parameters. (The paper also mentions drop-out at the end of the contracting
+        path, which has no parameters; it is left out here.)
+        """
+        return cls(1, 2, width=64, depth=4, norm="none", padding="valid")
+
+
+def initialise(module: nn.Module) -> None:
+    """Draw convolution weights from a normal of variance 2/N (He et al. 2015; paper, section 3)."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """The number of trainable parameters of ``model``."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -1,0 +1,312 @@
+"""Training: presets, a loop one can read, and a state from which it resumes exactly."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from unet_course import data, losses, metrics
+from unet_course.checkpoints import (
+    Checkpoint,
+    CheckpointError,
+    load_checkpoint,
+    replacing,
+    save_checkpoint,
+)
+from unet_course.model import UNet
+from unet_course.progress import progress
+
+# `images` is how many photos training sees in all, repeats included, so that a preset takes the
+# same time on a small dataset (many epochs) and on a large one (few).
+PRESETS: dict[str, dict[str, Any]] = {
+    "smoke": dict(size=(96, 64), width=8, depth=3, images=192, batch_size=8, lr=4e-3),
+    "quick": dict(size=(240, 160), width=16, depth=4, images=6000, batch_size=8, lr=4e-3),
+    "full": dict(size=(480, 320), width=16, depth=4, images=24000, batch_size=8, lr=4e-3),
+}
+
+History = list[dict[str, float]]
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says why and what to do."""
+
+
+def get_preset(name: str) -> dict[str, Any]:
+    """The settings of a preset.
+
+    Raises:
+        ValueError: there is no preset of that name.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"preset {name!r}: expected one of {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def choose_precision(device: torch.device) -> str:
+    """``"bf16"``, ``"fp16"`` or ``"no"`` (float32), by what the device has units for.
+
+    By capability, never by a timing: a timing changes when the machine is busy, and with it the
+    result. (``torch.cuda.is_bf16_supported`` counts emulation, so it is no use here.)
+    """
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp16"
+    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
+        capabilities = torch.cpu.get_capabilities()
+        if capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"):
+            return "bf16"
+    return "no"
+
+
+def epochs_for(preset: str, n_images: int) -> int:
+    """How many passes over ``n_images`` photos come nearest to the preset's number of photos."""
+    return max(1, round(get_preset(preset)["images"] / n_images))
+
+
+@torch.no_grad()
+def validate(model: nn.Module, loader: DataLoader, accelerator: Accelerator) -> dict[str, float]:
+    """Mean loss, Dice and accuracy per image at the network's own input size."""
+    model.eval()
+    loss, dice, accuracy = [], [], []
+    for images, masks in loader:
+        logits = model(images)
+        truth, predicted = masks[:, 0] > 0.5, logits[:, 0] > 0
+        per_image = torch.stack([losses.bce_dice(z[None], t[None]) for z, t in zip(logits, masks, strict=False)])
+        rows = (per_image, metrics.dice(predicted, truth), metrics.accuracy(predicted, truth))
+        for kept, row in zip((loss, dice, accuracy), rows, strict=True):
+            # float32: Apple's GPUs have no float64
+            kept.append(accelerator.gather_for_metrics(row.float()).cpu())
+    return {
+        "val_loss": torch.cat(loss).mean().item(),
+        "val_dice": torch.cat(dice).mean().item(),
+        "val_accuracy": torch.cat(accuracy).mean().item(),
+    }
+
+
+def fit(
+    model: UNet,
+    train_set: data.CarDataset,
+    val_set: data.CarDataset,
+    output_dir: str | Path,
+    *,
+    epochs: int,
+    batch_size: int = 8,
+    lr: float = 4e-3,
+    seed: int = 0,
+    loss_function: Callable[[Tensor, Tensor], Tensor] = losses.bce_dice,
+    resume: bool = False,
+    info: dict[str, Any] | None = None,
+    on_epoch: Callable[[History], None] | None = None,
+) -> tuple[UNet, History]:
+    """Train ``model`` and leave the best weights, the last ones, a history and a state on disk.
+
+    Writes ``unet.safetensors`` (best Dice on ``val_set``), ``last.safetensors``, ``history.csv``
+    and ``state.pt`` in ``output_dir`` after every epoch, each written whole or not at all. Every
+    random number of an epoch comes from ``seed`` and the epoch, so a run that was killed and
+    resumed ends with the same weights as one that was not, on the same machine.
+
+    Args:
+        epochs: passes over ``train_set``; the learning rate rises to ``lr`` and falls to 0 over them.
+        batch_size: photos per step, over all processes together.
+        resume: go on from ``state.pt`` where there is one.
+        info: kept in the checkpoints, and compared when resuming.
+        on_epoch: called with the history after every epoch, e.g. to draw curves.
+
+    Returns:
+        The model with the best weights, on the CPU, and the history: a dictionary per epoch.
+
+    Raises:
+        TrainingError: the loss is not a number, or a split is empty.
+        CheckpointError: the state belongs to another run.
+        OSError: ``output_dir`` cannot be written to.
+    """
+    output_dir, info = Path(output_dir), dict(info or {})
+    for name, dataset in (("train", train_set), ("val", val_set)):
+        if len(dataset) == 0:
+            raise TrainingError(f"no photos to {name} on; is there a car in that split?")
+    state_path = output_dir / "state.pt"
+    state = _load_state(state_path, model, info) if resume and state_path.exists() else None
+
+    device = Accelerator().device
+    precision = state["precision"] if state else choose_precision(device)
+    accelerator = Accelerator(
+        mixed_precision=precision, split_batches=True, step_scheduler_with_optimizer=False
+    )
+    layout = torch.channels_last if precision != "no" else torch.contiguous_format
+    model = model.to(device, memory_format=layout)
+    steps = math.ceil(len(train_set) / batch_size)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=1e-2)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=lr, total_steps=epochs * steps, pct_start=0.2
+    )
+    history: History = []
+    if state:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        scheduler.load_state_dict(state["scheduler"])
+        history = state["history"]
+    network, optimizer = accelerator.prepare(model, optimizer)
+    val_loader = accelerator.prepare(DataLoader(val_set, batch_size=batch_size))
+    info |= {"precision": precision, "device": describe_device(device)}
+
+    def save(name: str) -> None:
+        if accelerator.is_main_process:
+            record = info | {"finished": False} | (history[-1] if history else {})
+            save_checkpoint(
+                output_dir / name, Checkpoint(model, train_set.size, data.MEAN, data.STD, record)
+            )
+
+    def save_state() -> None:
+        if accelerator.is_main_process:
+            content = dict(
+                model=model.state_dict(), optimizer=optimizer.state_dict(),
+                scheduler=scheduler.state_dict(), history=history, precision=precision, info=info,
+            )  # fmt: skip
+            with replacing(state_path) as temporary:
+                torch.save(content, temporary)
+
+    if not state:
+        save_state()  # so that there is something to resume from the first step on
+    bar = progress(
+        total=epochs * steps, initial=len(history) * steps, desc="training", unit="step",
+        disable=not accelerator.is_main_process,
+    )  # fmt: skip
+    try:
+        for epoch in range(len(history), epochs):
+            started = time.perf_counter()
+            order = torch.Generator().manual_seed(_epoch_seed(seed, epoch))
+            torch.manual_seed(_epoch_seed(seed, epoch) + accelerator.process_index)
+            shuffled = torch.randperm(len(train_set), generator=order).tolist()
+            loader = accelerator.prepare_data_loader(
+                DataLoader(train_set, batch_size=batch_size, sampler=shuffled)
+            )
+            network.train()
+            total = 0.0
+            for images, masks in loader:
+                images = images.to(memory_format=layout)
+                loss = loss_function(network(images), masks)
+                if not torch.isfinite(loss):
+                    raise TrainingError(
+                        f"the loss is {loss.item()} in epoch {epoch + 1}; the last good epoch is kept "
+                        f"in {output_dir}. Lower the learning rate (now {lr:g}), and look at the photos "
+                        "of the batch"
+                    )
+                optimizer.zero_grad()
+                accelerator.backward(loss)
+                optimizer.step()
+                scheduler.step()
+                total += loss.item()
+                bar.update()
+            row = {"epoch": epoch + 1, "train_loss": total / steps}
+            row |= validate(network, val_loader, accelerator)
+            row |= {"lr": scheduler.get_last_lr()[0], "seconds": time.perf_counter() - started}
+            best = max((past["val_dice"] for past in history), default=-1.0)
+            history.append(row)
+            bar.set_postfix(val_dice=f"{row['val_dice']:.4f}")
+            save("last.safetensors")
+            if row["val_dice"] > best:
+                save("unet.safetensors")
+            if accelerator.is_main_process:
+                write_history(output_dir / "history.csv", history)
+            save_state()
+            if on_epoch is not None and accelerator.is_main_process:
+                on_epoch(history)
+    except KeyboardInterrupt:
+        save("last.safetensors")
+        raise
+    finally:
+        bar.close()
+    if accelerator.is_main_process:
+        best = load_checkpoint(output_dir / "unet.safetensors")
+        seconds = sum(row["seconds"] for row in history)
+        best.info |= {"finished": True, "epochs": epochs, "train_seconds": seconds}
+        save_checkpoint(output_dir / "unet.safetensors", best)
+    accelerator.wait_for_everyone()
+    return load_checkpoint(output_dir / "unet.safetensors").model, history
+
+
+def train(
+    data_dir: str | Path,
+    output_dir: str | Path,
+    *,
+    preset: str = "quick",
+    seed: int = 0,
+    split_file: str | Path | None = None,
+    resume: bool = False,
+    on_epoch: Callable[[History], None] | None = None,
+) -> tuple[UNet, History]:
+    """Train a U-Net on the train cars of a dataset as a preset says, validated on its val cars.
+
+    Raises:
+        DataError, TrainingError, CheckpointError, OSError: as `data.load_split` and `fit`.
+        ValueError: there is no such preset.
+    """
+    p = get_preset(preset)
+    splits = data.load_split(data_dir, split_file=split_file)
+    train_set = data.CarDataset(splits["train"], size=p["size"], augment=data.augmentation())
+    val_set = data.CarDataset(splits["val"], size=p["size"])
+    torch.manual_seed(seed)
+    model = UNet(width=p["width"], depth=p["depth"])
+    return fit(
+        model, train_set, val_set, output_dir,
+        epochs=epochs_for(preset, max(1, len(train_set))), batch_size=p["batch_size"], lr=p["lr"],
+        seed=seed, resume=resume, on_epoch=on_epoch, info=run_info(data_dir, splits, preset, seed),
+    )  # fmt: skip
+
+
+def run_info(
+    data_dir: str | Path, splits: dict[str, list[data.Sample]], preset: str, seed: int
+) -> dict[str, Any]:
+    """What makes a training run this one: checkpoints carry it, and are reused only when it is equal."""
+    return {
+        "data": Path(data_dir).resolve().name,
+        "fingerprint": data.fingerprint(splits),
+        "preset": preset,
+        "recipe": json.loads(json.dumps(get_preset(preset))),
+        "seed": seed,
+    }
+
+
+def write_history(path: str | Path, history: History) -> None:
+    """Write one line per epoch as CSV, whole or not at all."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, history[0].keys())
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def describe_device(device: torch.device) -> str:
+    """A device in a few words: the GPU's name, or ``cpu`` with its number of threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+
+
+def _epoch_seed(seed: int, epoch: int) -> int:
+    return 1_000_003 * seed + 1009 * epoch
+
+
+def _load_state(path: Path, model: UNet, info: dict[str, Any]) -> dict[str, Any]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        found = state["info"]
+    except Exception as error:  # torch.load raises many types for a damaged file
+        raise CheckpointError(
+            f"{path}: damaged, cannot resume ({error}); delete it to start anew"
+        ) from error
+    for key, value in info.items():
+        if found.get(key) != value:
+            raise CheckpointError(
+                f"{path}: belongs to a run with {key}={found.get(key)!r}, not {value!r}; train in "
+                "another folder, or delete it to start anew"
+            )
+    return state
