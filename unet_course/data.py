@@ -230,7 +230,7 @@ def load_split(
 
 
 def fingerprint(splits: dict[str, list[Sample]]) -> str:
-    """Twelve hexadecimal digits that change when a file is added, removed, resized or moved to another split."""
+    """Twelve hexadecimal digits that change when a file is added, removed, edited or moves split."""
     digest = hashlib.sha256()
     for name, samples in sorted(splits.items()):
         for s in samples:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
+from accelerate import PartialState
 
 from unet_course import data, training
 from unet_course.checkpoints import Checkpoint, CheckpointError, load_checkpoint
@@ -45,7 +45,7 @@ class Lesson:
 
     @property
     def device(self) -> torch.device:
-        return Accelerator().device
+        return PartialState().device
 
 
 def start(

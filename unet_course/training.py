@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -80,7 +80,8 @@ def validate(model: nn.Module, loader: DataLoader, accelerator: Accelerator) -> 
     for images, masks in loader:
         logits = model(images)
         truth, predicted = masks[:, 0] > 0.5, logits[:, 0] > 0
-        per_image = torch.stack([losses.bce_dice(z[None], t[None]) for z, t in zip(logits, masks, strict=False)])
+        pairs = zip(logits.split(1), masks.split(1), strict=True)
+        per_image = torch.stack([losses.bce_dice(*pair) for pair in pairs])
         rows = (per_image, metrics.dice(predicted, truth), metrics.accuracy(predicted, truth))
         for kept, row in zip((loss, dice, accuracy), rows, strict=True):
             # float32: Apple's GPUs have no float64
@@ -136,7 +137,7 @@ def fit(
     state_path = output_dir / "state.pt"
     state = _load_state(state_path, model, info) if resume and state_path.exists() else None
 
-    device = Accelerator().device
+    device = PartialState().device
     precision = state["precision"] if state else choose_precision(device)
     accelerator = Accelerator(
         mixed_precision=precision, split_batches=True, step_scheduler_with_optimizer=False
@@ -154,6 +155,8 @@ def fit(
         optimizer.load_state_dict(state["optimizer"])
         scheduler.load_state_dict(state["scheduler"])
         history = state["history"]
+        if accelerator.scaler is not None:  # fp16 only: the factor that keeps gradients above 0
+            accelerator.scaler.load_state_dict(state["scaler"])
     network, optimizer = accelerator.prepare(model, optimizer)
     val_loader = accelerator.prepare(DataLoader(val_set, batch_size=batch_size))
     info |= {"precision": precision, "device": describe_device(device)}
@@ -171,6 +174,8 @@ def fit(
                 model=model.state_dict(), optimizer=optimizer.state_dict(),
                 scheduler=scheduler.state_dict(), history=history, precision=precision, info=info,
             )  # fmt: skip
+            if accelerator.scaler is not None:
+                content["scaler"] = accelerator.scaler.state_dict()
             with replacing(state_path) as temporary:
                 torch.save(content, temporary)
 
