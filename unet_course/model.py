@@ -115,10 +115,16 @@ class UNet(nn.Module):
         With ``padding="valid"`` the logits are smaller than the image (572 to 388 in the paper).
 
         Raises:
-            ValueError: with ``padding="valid"``, the size cannot be halved evenly at every level.
+            ValueError: with ``padding="valid"``, the size cannot be halved evenly at every level, or
+                is too small.
         """
         height, width = x.shape[-2:]
         same = self.config["padding"] == "same"
+        if not same and not (self._fits(height) and self._fits(width)):
+            raise ValueError(
+                f"a {width}x{height} image cannot be halved evenly at every level of this network "
+                'without padding; crop or pad it (572x572 fits the paper), or use padding="same"'
+            )
         if same:  # pad right and bottom so that every level halves evenly
             multiple = 2 ** self.config["depth"]
             x = F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
@@ -126,11 +132,6 @@ class UNet(nn.Module):
         for conv in self.encoder:  # down: (N, C, H, W) to (N, 2C, H/2, W/2)
             x = conv(x)
             skips.append(x)
-            if x.shape[-1] % 2 or x.shape[-2] % 2 or min(x.shape[-2:]) < 2:
-                raise ValueError(
-                    f"a {width}x{height} image cannot be halved evenly at every level of this "
-                    'network without padding; crop or pad it (572x572 fits the paper), or use padding="same"'
-                )
             x = self.pool(x)
         x = self.bottleneck(x)
         for up, conv in zip(self.up, self.decoder, strict=True):  # and up again: (N, C/2, 2H, 2W)
@@ -139,6 +140,17 @@ class UNet(nn.Module):
             x = conv(torch.cat([skip, x], dim=1))  # skip connection: detail from the encoder
         x = self.head(x)
         return x[..., :height, :width] if same else x
+
+    def _fits(self, side: int) -> bool:
+        """Whether an unpadded image of this height or width halves evenly and leaves any output."""
+        for _ in range(self.config["depth"]):  # two convolutions trim 4 pixels, then halve
+            side -= 4
+            if side < 2 or side % 2:
+                return False
+            side //= 2
+        for _ in range(self.config["depth"]):  # trim 4, then double
+            side = (side - 4) * 2
+        return side > 4
 
     @classmethod
     def paper(cls) -> UNet:
