@@ -37,10 +37,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.replace(temporary, path)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        # torch.save and safetensors report a full disk as errors of their own
-        if isinstance(error, RuntimeError) and "writ" not in str(error):
-            raise
+    except (OSError, SafetensorError) as error:  # safetensors has a full-disk error of its own
         raise OSError(
             f"{path}: could not be written ({error}); check the folder's permissions and free space"
         ) from error
@@ -110,12 +107,10 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         described = {k: json.loads(v) for k, v in metadata.items() if k != "format"}
         model = UNet(**described["architecture"])
         model.load_state_dict(weights)
+        size, mean, std = (tuple(described[key]) for key in ("size", "mean", "std"))
+        return Checkpoint(model.eval(), size, mean, std, described["info"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{path}: its weights do not fit the architecture that it describes "
             f"({type(error).__name__}: {str(error).splitlines()[0]}); train again"
         ) from error
-    return Checkpoint(
-        model.eval(), tuple(described["size"]), tuple(described["mean"]), tuple(described["std"]),
-        described["info"],
-    )  # fmt: skip

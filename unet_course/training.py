@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import time
@@ -176,8 +177,10 @@ def fit(
             )  # fmt: skip
             if accelerator.scaler is not None:
                 content["scaler"] = accelerator.scaler.state_dict()
+            buffer = io.BytesIO()  # torch.save's own writing hides a full disk in a RuntimeError
+            torch.save(content, buffer)
             with replacing(state_path) as temporary:
-                torch.save(content, temporary)
+                temporary.write_bytes(buffer.getbuffer())
 
     if not state:
         save_state()  # so that there is something to resume from the first step on
