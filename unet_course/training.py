@@ -132,11 +132,14 @@ def fit(
         OSError: ``output_dir`` cannot be written to.
     """
     output_dir, info = Path(output_dir), dict(info or {})
+    info |= dict(
+        seed=seed, epochs=epochs, batch_size=batch_size, peak_lr=lr, architecture=model.config
+    )
     for name, dataset in (("train", train_set), ("val", val_set)):
         if len(dataset) == 0:
             raise TrainingError(f"no photos to {name} on; is there a car in that split?")
     state_path = output_dir / "state.pt"
-    state = _load_state(state_path, model, info) if resume and state_path.exists() else None
+    state = _load_state(state_path, info) if resume and state_path.exists() else None
 
     device = PartialState().device
     precision = state["precision"] if state else choose_precision(device)
@@ -236,7 +239,7 @@ def fit(
     if accelerator.is_main_process:
         best = load_checkpoint(output_dir / "unet.safetensors")
         seconds = sum(row["seconds"] for row in history)
-        best.info |= {"finished": True, "epochs": epochs, "train_seconds": seconds}
+        best.info |= {"finished": True, "train_seconds": seconds}
         save_checkpoint(output_dir / "unet.safetensors", best)
     accelerator.wait_for_everyone()
     return load_checkpoint(output_dir / "unet.safetensors").model, history
@@ -307,13 +310,13 @@ def _epoch_seed(seed: int, epoch: int) -> int:
     return 1_000_003 * seed + 1009 * epoch
 
 
-def _load_state(path: Path, model: UNet, info: dict[str, Any]) -> dict[str, Any]:
+def _load_state(path: Path, info: dict[str, Any]) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         found = state["info"]
     except Exception as error:  # torch.load raises many types for a damaged file
         raise CheckpointError(
-            f"{path}: damaged, cannot resume ({error}); delete it to start anew"
+            f"{path}: damaged, cannot resume ({type(error).__name__}); delete it to start anew"
         ) from error
     for key, value in info.items():
         if found.get(key) != value:
