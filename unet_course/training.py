@@ -80,13 +80,14 @@ def validate(model: nn.Module, loader: DataLoader, accelerator: Accelerator) -> 
     loss, dice, accuracy = [], [], []
     for images, masks in loader:
         logits = model(images)
-        truth, predicted = masks[:, 0] > 0.5, logits[:, 0] > 0
+        truth, predicted = (masks[:, 0] > 0.5).cpu(), (logits[:, 0] > 0).cpu()
         pairs = zip(logits.split(1), masks.split(1), strict=True)
         per_image = torch.stack([losses.bce_dice(*pair) for pair in pairs])
         rows = (per_image, metrics.dice(predicted, truth), metrics.accuracy(predicted, truth))
         for kept, row in zip((loss, dice, accuracy), rows, strict=True):
-            # float32: Apple's GPUs have no float64
-            kept.append(accelerator.gather_for_metrics(row.float()).cpu())
+            # metrics count on the CPU, in float64, which Apple's GPUs lack
+            row = row.float().to(logits.device)
+            kept.append(accelerator.gather_for_metrics(row).cpu())
     return {
         "val_loss": torch.cat(loss).mean().item(),
         "val_dice": torch.cat(dice).mean().item(),
@@ -307,7 +308,7 @@ def describe_device(device: torch.device) -> str:
 
 
 def _epoch_seed(seed: int, epoch: int) -> int:
-    return 1_000_003 * seed + 1009 * epoch
+    return (1_000_003 * seed + 1009 * epoch) % 2**63
 
 
 def _load_state(path: Path, info: dict[str, Any]) -> dict[str, Any]:
