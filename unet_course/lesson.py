@@ -86,7 +86,8 @@ def trained(lesson: Lesson) -> Checkpoint:
     """The checkpoint for a lesson: the one trained here, the shipped one, or a new one.
 
     One of the first two is taken only when its data, preset and seed are the lesson's and its
-    training came to its end; otherwise the network is trained now. Says what it did.
+    training came to its end; otherwise the network is trained now, from where such a training
+    stopped if it did. Says what it did.
     """
     folder = lesson.output_dir / "training"
     wanted = training.run_info(lesson.data_dir, lesson.splits, lesson.preset, lesson.seed)
@@ -101,8 +102,15 @@ def trained(lesson: Lesson) -> Checkpoint:
         if all(info.get(key) == value for key, value in wanted.items()) and info["finished"]:
             print(f"using {path.name}: data, preset and seed are the ones asked for")
             return checkpoint
-    print(f"training a network on {lesson.data_dir.name} ({lesson.preset}), as lesson 03 does")
-    training.train(lesson.data_dir, folder, preset=lesson.preset, seed=lesson.seed, resume=True)
+    asked = f"a network on {lesson.data_dir.name} ({lesson.preset}, seed {lesson.seed})"
+    run = dict(preset=lesson.preset, seed=lesson.seed)
+    try:
+        begun = (folder / "state.pt").exists()
+        print(f"{'going on training' if begun else 'training'} {asked}, as lesson 03 does")
+        training.train(lesson.data_dir, folder, resume=True, **run)
+    except CheckpointError as error:
+        print(f"{error}\ntraining {asked} from the beginning")
+        training.train(lesson.data_dir, folder, **run)
     return load_checkpoint(folder / "unet.safetensors")
 
 
