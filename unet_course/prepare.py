@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from unet_course.checkpoints import replacing
 from unet_course.data import DataError, Sample, find_samples, read_pair, read_split
@@ -34,7 +34,8 @@ def prepare(
         The number of photos in the copy.
 
     Raises:
-        DataError: as `data.find_samples` and `data.read_pair`, or a car of ``split_file`` is missing.
+        DataError: as `data.find_samples` and `data.read_pair`, a car of ``split_file`` is missing, or
+            ``output`` holds photos of another size.
         OSError: ``output`` cannot be written to.
     """
     source, output = Path(source), Path(output)
@@ -62,6 +63,12 @@ def _copy(sample: Sample, output: Path, size: tuple[int, int]) -> None:
     image_path = output / "train" / f"{sample.id}.jpg"
     mask_path = output / "train_masks" / f"{sample.id}_mask.gif"
     if image_path.exists() and mask_path.exists():
+        with Image.open(image_path) as there:
+            if there.size != size:
+                raise DataError(
+                    f"{image_path}: is {there.width}x{there.height} already, not {size[0]}x{size[1]}; "
+                    "give another --output"
+                )
         return
     _, mask = read_pair(sample)  # checks both
     cover = Image.fromarray(mask.numpy() * 255).resize(size, Image.Resampling.BOX)
@@ -73,6 +80,6 @@ def _copy(sample: Sample, output: Path, size: tuple[int, int]) -> None:
         half = (file.width // 2, file.height // 2)
         if half[0] >= size[0] and half[1] >= size[1]:
             file.draft("RGB", half)
-        photo = file.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        photo = ImageOps.exif_transpose(file).convert("RGB").resize(size, Image.Resampling.LANCZOS)
     with replacing(image_path) as temporary:
         photo.save(temporary, format="JPEG", quality=88)
