@@ -175,7 +175,7 @@ def read_split(path: str | Path) -> dict[str, str]:
     path = Path(path)
     split: dict[str, str] = {}
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from error
