@@ -16,7 +16,9 @@ def _size(text: str) -> tuple[int, int]:
     try:
         width, height = map(int, text.lower().split("x"))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected WIDTHxHEIGHT, e.g. 480x320") from None
+        width = height = 0
+    if min(width, height) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected WIDTHxHEIGHT, e.g. 480x320")
     return width, height
 
 
@@ -63,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
             args.command
         ](args)
     except (ValueError, CheckpointError, training.TrainingError, OSError) as error:
-        print(f"unet-course {args.command}: {error}", file=sys.stderr)
+        print(f"unet-course {args.command}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"unet-course {args.command}: stopped", file=sys.stderr)
@@ -111,10 +113,17 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def _predict(args: argparse.Namespace) -> None:
     checkpoint = load_checkpoint(args.checkpoint)
-    for path in progress(args.images, desc="predicting"):
+    sources: dict[Path, Path] = {}
+    for path in args.images:
+        target = args.output / f"{path.stem}_mask.png"
+        if sources.setdefault(target, path) != path:
+            raise ValueError(
+                f"{path}: its mask would overwrite that of {sources[target]}; give another --output"
+            )
+    for target, path in progress(sources.items(), desc="predicting"):
         probability = inference.predict(checkpoint, data.read_image(path))
-        inference.save_mask(args.output / f"{path.stem}_mask.png", probability > 0.5)
-    print(f"{len(args.images)} masks in {args.output}")
+        inference.save_mask(target, probability > 0.5)
+    print(f"{len(sources)} masks in {args.output}")
 
 
 if __name__ == "__main__":
