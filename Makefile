@@ -1,0 +1,59 @@
+# The front door. `make` lists what there is; README has the same commands without make.
+.DEFAULT_GOAL := help
+# Threads that wait should sleep: spinning ones slow each other down when the machine is busy.
+export OMP_WAIT_POLICY = PASSIVE
+
+PY = .venv/bin/python
+SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+# The first Python 3.11 to 3.13 on this machine; `make course PYTHON=/path/to/python` names another.
+PYTHON := $(shell for p in python3 python python3.13 python3.12 python3.11; do \
+	$$p -c "$(SUPPORTED)" >/dev/null 2>&1 && { echo $$p; break; }; done)
+
+ifeq ($(OS),Windows_NT)
+$(error On Windows use the commands without make, in README.md)
+endif
+
+course: .venv/installed-lab ## run all notebooks: make course [DATA=folder] [PRESET=smoke|quick|full] [SEED=0]
+	@$(PY) -m unet_course.course run $(if $(DATA),--data "$(DATA)") $(if $(PRESET),--preset "$(PRESET)") \
+		$(if $(SEED),--seed "$(SEED)") $(NOTEBOOKS)
+
+test: .venv/installed-test ## check style, package and notebooks
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m pytest --cov --cov-report=term-missing:skip-covered
+	UNET_COURSE_PRESET=smoke $(PY) -m pytest --nbval --nbval-current-env \
+		--nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 1200 notebooks
+
+lab: .venv/installed-lab ## open the notebooks in JupyterLab
+	@$(PY) -m jupyterlab --ServerApp.ip=127.0.0.1 notebooks
+
+figures: .venv/installed-lab ## only regenerate the committed figures
+	@$(PY) -m unet_course.course run --figures
+
+notebooks: .venv/installed-lab ## run the notebooks and write their outputs into notebooks/
+	@$(PY) -m unet_course.course save $(NOTEBOOKS)
+
+address: .venv/installed-lab ## write the address in pyproject.toml into notebooks and README
+	@$(PY) -m unet_course.course address
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 11
+
+# Installs anew only when pyproject.toml is newer than the last installation that came to its end.
+.venv/installed-%: pyproject.toml
+	@if [ -f .venv/made ] && $(PY) -c "$(SUPPORTED)" 2>/dev/null; then exit 0; fi; \
+	if ! "$(PYTHON)" -c "$(SUPPORTED)" 2>/dev/null; then \
+		echo "$(or $(PYTHON),python3): no Python 3.11 to 3.13; install one, or name it:" \
+			"make PYTHON=/path/to/python3.12" >&2; exit 1; fi; \
+	echo "Making .venv with $(PYTHON)"; \
+	if command -v uv >/dev/null 2>&1; then uv venv --quiet --clear --python "$(PYTHON)" .venv; \
+	else "$(PYTHON)" -m venv --clear .venv >/dev/null 2>&1 || { rm -rf .venv; \
+		echo "$(PYTHON) cannot make environments; install its venv module (python3-venv)" >&2; \
+		exit 1; }; fi; \
+	touch .venv/made
+	@echo "Installing into .venv (once; PyTorch is large)"
+	@if command -v uv >/dev/null 2>&1; then uv pip install --python $(PY) --editable '.[$*]'; \
+	else $(PY) -m pip install --disable-pip-version-check --editable '.[$*]'; fi
+	@touch $@ $(if $(filter test,$*),.venv/installed-lab)
+
+.PHONY: course test lab figures notebooks address help
