@@ -22,8 +22,8 @@ def prepare(
 ) -> int:
     """Copy a dataset at another size; photos that are there already are skipped, so it resumes.
 
-    Photos are decoded at half size where JPEG allows, resized with Lanczos and saved at JPEG
-    quality 88; masks are box-filtered, and half covered is car.
+    Photos are resized with Lanczos and saved at JPEG quality 88; masks are box-filtered, and half
+    covered is car.
 
     Args:
         size: ``(width, height)`` of the copy.
@@ -77,9 +77,6 @@ def _copy(sample: Sample, output: Path, size: tuple[int, int]) -> None:
     with replacing(mask_path) as temporary:
         small.save(temporary, format="GIF")
     with Image.open(sample.image) as file:
-        half = (file.width // 2, file.height // 2)
-        if half[0] >= size[0] and half[1] >= size[1]:
-            file.draft("RGB", half)
         photo = ImageOps.exif_transpose(file).convert("RGB").resize(size, Image.Resampling.LANCZOS)
     with replacing(image_path) as temporary:
-        photo.save(temporary, format="JPEG", quality=88)
+        photo.save(temporary, format="JPEG", quality=88, optimize=True)

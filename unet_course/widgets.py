@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import ipywidgets
 import matplotlib.pyplot as plt
+import torch
 from IPython.display import display
 from matplotlib.figure import Figure
+from torch import Tensor
+from torchvision import tv_tensors
+
+from unet_course.figures import exploration
 
 
 def explore(draw: Callable[..., Figure], **controls: ipywidgets.Widget) -> ipywidgets.Widget:
@@ -31,3 +36,62 @@ def explore(draw: Callable[..., Figure], **controls: ipywidgets.Widget) -> ipywi
         control.observe(redraw, names="value")
     redraw()
     return ipywidgets.VBox([*controls.values(), output])
+
+
+def browse_photos(
+    images: Sequence[Tensor], masks: Sequence[Tensor], titles: Sequence[str]
+) -> ipywidgets.Widget:
+    """Lesson 01: page through photos, with their masks as opaque as one likes."""
+
+    def draw(photo: int, opacity: float) -> Figure:
+        return exploration.mask_over_photo(images[photo], masks[photo], opacity, titles[photo])
+
+    return explore(
+        draw,
+        photo=_integers("photo", len(images) - 1),
+        opacity=_shares("opacity"),
+    )
+
+
+def draw_augmented(
+    image: Tensor, mask: Tensor, transform: Callable[..., tuple[Tensor, Tensor]], seed: int
+) -> Figure:
+    """A photo and its mask before and after one random draw of ``transform``, the same for a seed.
+
+    Leaves the global random state as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        changed, follows = transform(tv_tensors.Image(image), tv_tensors.Mask(mask))
+    titles = ("as loaded", f"one random draw, seed {seed}")
+    return exploration.outlined([image, changed], [mask, follows], titles, columns=2)
+
+
+def augment_photos(
+    images: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    make: Callable[[float], Callable[..., tuple[Tensor, Tensor]]],
+) -> ipywidgets.Widget:
+    """Lesson 01: watch random draws of the transform ``make(strength)``, photo and mask together."""
+
+    def draw(photo: int, seed: int, strength: float) -> Figure:
+        return draw_augmented(images[photo], masks[photo], make(strength), seed)
+
+    return explore(
+        draw,
+        photo=_integers("photo", len(images) - 1),
+        seed=_integers("seed", 30),
+        strength=_shares("strength"),
+    )
+
+
+def _integers(name: str, last: int) -> ipywidgets.IntSlider:
+    """A slider over 0 … ``last``."""
+    return ipywidgets.IntSlider(value=0, min=0, max=last, description=name, continuous_update=False)
+
+
+def _shares(name: str) -> ipywidgets.FloatSlider:
+    """A slider over 0 … 1, at one half."""
+    return ipywidgets.FloatSlider(
+        value=0.5, min=0, max=1, step=0.1, description=name, continuous_update=False
+    )
