@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
             args.command
         ](args)
     except (ValueError, CheckpointError, training.TrainingError, OSError) as error:
-        print(f"unet-course {args.command}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"unet-course {args.command}: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"unet-course {args.command}: stopped", file=sys.stderr)
