@@ -1,0 +1,134 @@
+"""What all tests share: quiet threads, no windows, small datasets made on the spot."""
+
+import os
+
+# Before torch is imported: waiting threads sleep instead of slowing down everything beside them.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ["MPLBACKEND"] = "Agg"
+for variable in ("UNET_COURSE_PRESET", "UNET_COURSE_PROGRESS"):
+    os.environ.pop(variable, None)
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+from hypothesis import settings
+from PIL import Image, ImageDraw
+
+from unet_course import training
+from unet_course.checkpoints import Checkpoint, save_checkpoint
+from unet_course.model import UNet
+
+CARVANA_VARIABLE = "UNET_COURSE_CARVANA"
+
+settings.register_profile("course", deadline=None, max_examples=40, derandomize=True)
+settings.load_profile("course")
+
+
+def draw_car(car: int, view: int, size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
+    """A coloured ellipse on a noisy background, and its palette mask of raw values 0 and 1."""
+    rng = np.random.default_rng(1000 * car + view)
+    width, height = size
+    noise = rng.integers(170, 220, (height, width, 1), dtype=np.uint8).repeat(3, axis=2)
+    photo, mask = Image.fromarray(noise), Image.new("P", size, 0)
+    mask.putpalette([0, 0, 0, 255, 255, 255])
+    w, h = rng.uniform(0.25, 0.4) * width, rng.uniform(0.2, 0.35) * height
+    x, y = width / 2 + rng.uniform(-0.1, 0.1) * width, height / 2
+    box = [x - w, y - h, x + w, y + h]
+    colour = tuple(int(v) for v in np.random.default_rng(car).integers(0, 140, 3))
+    ImageDraw.Draw(photo).ellipse(box, fill=colour)
+    ImageDraw.Draw(mask).ellipse(box, fill=1)
+    return photo, mask
+
+
+def build_dataset(
+    root: Path, *, cars: int = 4, views: int = 2, size: tuple[int, int] = (60, 40)
+) -> Path:
+    """Write ``cars`` x ``views`` photos with masks below ``root`` in Kaggle's layout."""
+    (root / "train").mkdir(parents=True)
+    (root / "train_masks").mkdir()
+    for car in range(cars):
+        for view in range(1, views + 1):
+            photo, mask = draw_car(car, view, size)
+            photo.save(root / "train" / f"car{car}_{view:02}.jpg", quality=95)
+            mask.save(root / "train_masks" / f"car{car}_{view:02}_mask.gif")
+    return root
+
+
+@pytest.fixture(scope="session")
+def make_dataset() -> Callable[..., Path]:
+    """The function that writes a small dataset: ``make_dataset(folder, cars=…, views=…, size=…)``."""
+    return build_dataset
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """A fresh dataset of four cars with two views each, which a test may damage."""
+    return build_dataset(tmp_path / "dataset")
+
+
+@pytest.fixture
+def tiny_preset(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The preset ``smoke`` made smaller still: three epochs on the `dataset`, a second in all."""
+    recipe = dict(size=(48, 32), width=4, depth=2, images=12, batch_size=2, lr=1e-2)
+    monkeypatch.setitem(training.PRESETS, "smoke", recipe)
+    return "smoke"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training with preset ``smoke`` and seed 0. Read only: all tests share it."""
+
+    data: Path
+    output: Path
+    history: training.History
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.output / "unet.safetensors"
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A network trained once for all tests that only look at one."""
+    folder = tmp_path_factory.mktemp("run")
+    root = build_dataset(folder / "ellipses", cars=6, views=4, size=(120, 80))
+    _, history = training.train(root, folder / "out", preset="smoke", seed=0)
+    return Run(root, folder / "out", history)
+
+
+@pytest.fixture
+def checkpoint() -> Checkpoint:
+    """An untrained network for photos of 48x32, the same in every test."""
+    torch.manual_seed(0)
+    model = UNet(width=4, depth=2).eval()
+    return Checkpoint(model, (48, 32), (0.5,) * 3, (0.5,) * 3, {"seed": 0})
+
+
+@pytest.fixture
+def checkpoint_file(tmp_path: Path, checkpoint: Checkpoint) -> Path:
+    """`checkpoint` saved to a file."""
+    path = tmp_path / "saved.safetensors"
+    save_checkpoint(path, checkpoint)
+    return path
+
+
+@pytest.fixture
+def fresh_accelerator() -> Iterator[None]:
+    """Let a test choose another precision: accelerate otherwise keeps the process's first one."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.fixture(scope="session")
+def carvana() -> Path:
+    """A folder of real Carvana photos."""
+    folder = os.environ.get(CARVANA_VARIABLE)
+    if not folder:
+        pytest.skip(f"needs real photos: set {CARVANA_VARIABLE} to a folder in Carvana's layout")
+    return Path(folder)

@@ -1,0 +1,104 @@
+"""Losses, against hand-worked numbers and independent formulas."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from unet_course import losses, metrics
+
+
+def example() -> tuple[Tensor, Tensor]:
+    """Probabilities 0.9, 0.6, 0.3, 0.1 for a 2x2 mask of 1, 1, 0, 0."""
+    probability = torch.tensor([0.9, 0.6, 0.3, 0.1]).reshape(1, 1, 2, 2)
+    return torch.logit(probability), torch.tensor([1.0, 1, 0, 0]).reshape(1, 1, 2, 2)
+
+
+def test_bce_of_the_hand_worked_example():
+    expected = -(math.log(0.9) + math.log(0.6) + math.log(0.7) + math.log(0.9)) / 4
+    assert losses.bce(*example()).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_soft_dice_of_the_hand_worked_example():
+    # overlap 0.9 + 0.6 = 1.5; probabilities sum to 1.9, the mask to 2; one pixel of smoothing
+    assert losses.soft_dice(*example()).item() == pytest.approx(1 - (3 + 1) / (3.9 + 1), abs=1e-6)
+    assert losses.soft_dice(*example(), smooth=0).item() == pytest.approx(1 - 3 / 3.9, abs=1e-6)
+
+
+def test_bce_dice_is_their_sum():
+    total = losses.bce(*example()) + losses.soft_dice(*example())
+    assert losses.bce_dice(*example()).item() == pytest.approx(total.item())
+
+
+def test_undecided_logits_cost_log_two():
+    assert losses.bce(torch.zeros(2, 1, 3, 3), torch.ones(2, 1, 3, 3)).item() == pytest.approx(
+        math.log(2)
+    )
+
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@given(SEEDS, st.integers(1, 3), st.integers(1, 8), st.integers(1, 8))
+def test_sure_logits_cost_one_minus_the_dice_score(seed, n, height, width):
+    rng = torch.Generator().manual_seed(seed)
+    predicted, truth = (torch.rand(n, 1, height, width, generator=rng) > 0.5 for _ in range(2))
+    predicted[..., 0, 0] = True  # not both empty
+    logits = torch.where(predicted, 1e4, -1e4)
+    expected = 1 - metrics.dice(predicted[:, 0], truth[:, 0]).mean()
+    assert losses.soft_dice(logits, truth, smooth=0).item() == pytest.approx(
+        expected.item(), abs=1e-5
+    )
+
+
+@given(SEEDS, st.floats(0, 50))
+def test_losses_are_never_negative_and_soft_dice_never_above_one(seed, scale):
+    rng = torch.Generator().manual_seed(seed)
+    logits = scale * torch.randn(2, 1, 5, 7, generator=rng)
+    target = (torch.rand(2, 1, 5, 7, generator=rng) > 0.5).float()
+    assert losses.bce(logits, target) >= 0
+    assert 0 <= losses.soft_dice(logits, target) <= 1
+
+
+def test_soft_dice_counts_each_image_the_same_whatever_its_foreground():
+    target = torch.zeros(2, 1, 4, 4)
+    target[0], target[1, 0, 0, 0] = 1, 1
+    logits = torch.randn(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    alone = [losses.soft_dice(logits[i : i + 1], target[i : i + 1]) for i in range(2)]
+    assert losses.soft_dice(logits, target).item() == pytest.approx((sum(alone) / 2).item())
+
+
+def test_a_perfect_prediction_costs_nothing_with_and_without_foreground():
+    for target in (torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)):
+        logits = torch.where(target > 0, 1e4, -1e4)
+        assert losses.bce_dice(logits, target).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_an_image_without_foreground_has_a_finite_gradient_that_lowers_its_logits():
+    logits = torch.zeros(1, 1, 4, 4, requires_grad=True)
+    losses.soft_dice(logits, torch.zeros(1, 1, 4, 4)).backward()
+    assert logits.grad.isfinite().all()
+    assert (logits.grad > 0).all()
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+def test_extreme_logits_have_finite_losses_and_gradients(scale):
+    logits = (scale * torch.tensor([-1.0, 1, 1, -1]).reshape(1, 1, 2, 2)).requires_grad_()
+    loss = losses.bce_dice(logits, example()[1])
+    loss.backward()
+    assert loss.isfinite()
+    assert logits.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("loss", [losses.bce, losses.soft_dice, losses.bce_dice])
+def test_losses_compute_in_float32_even_in_half_precision(loss):
+    torch.manual_seed(0)
+    logits = torch.randn(1, 1, 300, 300).bfloat16()
+    target = torch.rand(1, 1, 300, 300) > 0.5
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        value = loss(logits, target)
+    assert value.dtype == torch.float32
+    assert torch.equal(value, loss(logits.float(), target.float()))
