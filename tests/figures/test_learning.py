@@ -1,0 +1,113 @@
+"""Figures of lesson 03 show the numbers that they are given, and their titles say what these mean."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from unet_course.figures import learning
+from unet_course.figures.style import FALSE_NEGATIVE, FALSE_POSITIVE, IMAGE, PREDICTION, TRUTH
+
+HISTORY = [
+    {"epoch": 1, "train_loss": 0.9, "val_loss": 0.8, "val_dice": 0.70, "lr": 4e-3},
+    {"epoch": 2, "train_loss": 0.2, "val_loss": 0.3, "val_dice": 0.95, "lr": 2e-3},
+    {"epoch": 3, "train_loss": 0.1, "val_loss": 0.4, "val_dice": 0.90, "lr": 0.0},
+]
+
+
+@pytest.fixture(autouse=True)
+def no_figure_stays_open():
+    yield
+    assert plt.get_fignums() == [], "a figure left open is shown twice in a notebook"
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def line(ax, color):
+    return next(found for found in ax.lines if found.get_color() == color)
+
+
+def test_small_grids_names_and_colours_each_pixel():
+    truth = np.array([[1, 1], [0, 0]])
+    probability = np.array([[0.9, 0.2], [0.8, 0.1]])
+    *_, ax = learning.small_grids(truth, probability).axes
+    assert texts(ax) == ["TP", "FN", "FP", "TN"]
+    colours = ax.images[0].get_array()
+    expected = [[to_rgb(TRUTH), to_rgb(FALSE_NEGATIVE)], [to_rgb(FALSE_POSITIVE), (1, 1, 1)]]
+    np.testing.assert_allclose(colours, expected)
+    assert ax.get_title() == "Above 0.5: 1 TP, 1 FP, 1 FN, 1 TN"
+
+
+def test_small_grids_follow_the_threshold():
+    truth, probability = np.array([[1, 0]]), np.array([[0.4, 0.1]])
+    strict = learning.small_grids(truth, probability).axes[2]
+    lenient = learning.small_grids(truth, probability, threshold=0.3).axes[2]
+    assert (texts(strict), texts(lenient)) == (["FN", "TN"], ["TP", "TN"])
+
+
+def test_two_losses_draw_each_curve_in_its_panel():
+    x = [0.0, 1.0]
+    loss, pull = {"a": [3, 1], "b": [2, 1]}, {"a": [5, 4], "b": [0, 1]}
+    axes = learning.two_losses(x, loss, pull, [0.1, 1.0], {"a": [0, 1], "b": [1, 0]}).axes
+    drawn = [[list(found.get_ydata()) for found in ax.lines] for ax in axes]
+    assert drawn == [[[3, 1], [2, 1]], [[5, 4], [0, 1]], [[0, 1], [1, 0]]]
+    assert [text.get_text() for text in axes[0].get_legend().get_texts()] == ["a", "b"]
+
+
+def test_range_test_title_tells_a_safe_rate_from_one_that_is_too_high():
+    rates, losses = [1e-4, 1e-3, 1e-2, 1e-1, 1.0], [1.0, 0.9, 0.5, 0.1, 3.0]
+    (safe,) = learning.range_test(rates, losses, 1e-3, keep=0.0).axes
+    (high,) = learning.range_test(rates, losses, 0.5, keep=0.0).axes
+    assert safe.get_title() == "The preset's rate keeps a factor of 100 below the brink"
+    assert "too high" in high.get_title()
+    assert set(line(safe, PREDICTION).get_xdata()) == {1e-3}
+
+
+def test_running_mean_of_a_constant_loss_is_that_constant():
+    (ax,) = learning.range_test([0.1, 1, 10], [2.0, 2.0, 2.0], 0.1).axes
+    np.testing.assert_allclose(line(ax, IMAGE).get_ydata(), 2.0)
+
+
+def test_schedule_title_states_peak_and_warm_up():
+    rates = [1, 2, 1.5, 1, 0.5, 0.4, 0.3, 0.2, 0.1, 0]
+    left, right = learning.schedule(rates, [0.9] * 10, names=("rate", "momentum")).axes
+    assert left.get_title() == "Up to 2 in 20% of the steps, then to 0"
+    assert (left.get_ylabel(), right.get_ylabel()) == ("rate", "momentum")
+
+
+def test_curves_ring_the_best_epoch_and_keep_the_axis_of_the_whole_run():
+    left, right = learning.curves(HISTORY, epochs=10).axes
+    assert right.get_title().endswith("best 0.9500, epoch 2")
+    assert [right.lines[-1].get_xdata()[0], right.lines[-1].get_ydata()[0]] == [2, 0.95]
+    assert left.get_xlim() == right.get_xlim() == (0.5, 10.5)
+    assert list(line(left, IMAGE).get_ydata()) == [0.9, 0.2, 0.1]
+    assert list(line(left, PREDICTION).get_ydata()) == [0.8, 0.3, 0.4]
+    assert "0.100 in training, 0.400 on other cars" in left.get_title()
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_curves_can_be_drawn_from_the_start_of_a_run(n):
+    left, right = learning.curves(HISTORY[:n]).axes
+    assert len(line(left, IMAGE).get_xdata()) == n
+    left.figure.canvas.draw()
+
+
+def test_memory_by_level_adds_up_both_ways():
+    mib = 2**20
+    (ax,) = learning.memory_by_level({"8x8": mib, "4x4": mib}, {"8x8": 2 * mib}).axes
+    assert ax.get_title() == "The finest level alone holds 75% of 4 MiB"
+    assert texts(ax) == [" 3.0 MiB", " 1.0 MiB"]
+
+
+def test_memory_table_colours_by_the_limits():
+    limits = {"small": 4, "large": 15}
+    figure = learning.memory_table([(2, 2), (4, 4)], [1, 4], [[1, 4.5], [4, 16]], limits=limits)
+    (ax,) = figure.axes
+    assert np.asarray(ax.images[0].get_array()).tolist() == [[0, 1], [0, 2]]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "fits small",
+        "fits large",
+        "fits neither",
+    ]
