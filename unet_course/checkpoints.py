@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
             f"{path}: could not be written ({error}); check the folder's permissions and free space"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder is a plain file, say
+            temporary.unlink(missing_ok=True)
 
 
 @dataclass
