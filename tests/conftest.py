@@ -1,5 +1,6 @@
 """What all tests share: quiet threads, no windows, small datasets made on the spot."""
 
+# ruff: noqa: E402 (the environment is set before what reads it is imported)
 import os
 
 # Before torch is imported: waiting threads sleep instead of slowing down everything beside them.
@@ -132,3 +133,10 @@ def carvana() -> Path:
     if not folder:
         pytest.skip(f"needs real photos: set {CARVANA_VARIABLE} to a folder in Carvana's layout")
     return Path(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that needs real photos, so that ``pytest -m carvana`` runs just those."""
+    for item in items:
+        if "carvana" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.carvana)
