@@ -1,0 +1,106 @@
+"""Figures of lesson 04 that show scores: how they spread, and what moves them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from unet_course.figures import style
+from unet_course.figures.style import FALSE_NEGATIVE, FALSE_POSITIVE, PREDICTION, TRUTH, WIDTH
+
+
+def dice_by_car_and_view(
+    dice: Sequence[float], cars: Sequence[str], views: Sequence[str], *, most: int = 30
+) -> Figure:
+    """A dot per photo, grouped by car (worst first, at most ``most`` of them) and by view."""
+    values = np.asarray(dice)
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(WIDTH, 3.2), sharey=True, width_ratios=(1.35, 1)
+    )
+    means = {car: values[np.asarray(cars) == car].mean() for car in sorted(set(cars))}
+    spread = max(means.values()) - min(means.values())
+    _strips(left, values, cars, sorted(means, key=means.get)[:most])
+    left.set_title(f"The means of the cars lie {spread:.4f} apart")
+    left.set(xlabel="car (first letters of its name), worst first", ylabel="Dice of a photo")
+    per_view = {view: values[np.asarray(views) == view].mean() for view in sorted(set(views))}
+    _strips(right, values, views, list(per_view)[:most])
+    lowest = min(per_view, key=per_view.get)
+    right.set_title(f"The hardest view is {lowest}: {per_view[lowest]:.4f}")
+    right.set_xlabel("view")
+    return _close(figure)
+
+
+def bootstrap_means(by_car: Sequence[float], by_image: Sequence[float]) -> Figure:
+    """Histograms of the bootstrap means when cars and when photos are drawn, with 95 % intervals."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 2.6))
+    bins = np.linspace(*np.percentile(np.concatenate([by_car, by_image]), [0, 100]), 60)
+    widths, tallest = [], 0.0
+    for i, (name, values, color) in enumerate(
+        (("photos", by_image, style.GREY), ("cars", by_car, PREDICTION))
+    ):
+        low, high = np.percentile(values, [2.5, 97.5])
+        widths.append(high - low)
+        counts, *_ = ax.hist(values, bins, color=color, alpha=0.55, label=f"drawing {name}")
+        tallest = max(tallest, counts.max())
+        y = -tallest * (0.06 + 0.07 * i)
+        ax.plot([low, high], [y, y], color=color, lw=4, solid_capstyle="butt")
+    ratio = widths[1] / widths[0] if widths[0] > 0 else float("nan")
+    ax.set_title(f"The interval by car is {ratio:.1f} times as wide as the one by photo")
+    ax.set(xlabel="mean Dice of one bootstrap draw (bars below: the middle 95 %)", yticks=[])
+    ax.spines["left"].set_visible(False)
+    ax.legend()
+    return _close(figure)
+
+
+def threshold_curve(
+    thresholds: Sequence[float], dice: Sequence[float], chosen: float, *, floor: float = 0.01
+) -> Figure:
+    """Mean Dice for each threshold; the lower part, ``floor`` below the best, is cut off."""
+    dice = np.asarray(dice)
+    at_half = float(np.interp(0.5, thresholds, dice))
+    figure, ax = plt.subplots(figsize=(WIDTH, 2.8))
+    ax.plot(thresholds, dice, color=PREDICTION, lw=2)
+    ax.plot(0.5, at_half, "o", color=style.GREY, label=f"0.50: {at_half:.4f}")
+    ax.plot(chosen, dice.max(), "o", color=TRUTH, label=f"best, {chosen:.2f}: {dice.max():.4f}")
+    ax.set_ylim(min(dice.max() - floor, at_half - floor / 2), dice.max() + 0.1 * floor)
+    ax.set_title(f"Moving the threshold from 0.50 to {chosen:.2f} gains {dice.max() - at_half:.4f}")
+    ax.set(xlabel="threshold", ylabel="mean Dice, validation cars", xlim=(0, 1))
+    ax.legend(loc="lower center")
+    return _close(figure)
+
+
+def errors_by_distance(distance: Sequence[float], outside: object, inside: object) -> Figure:
+    """Share of wrong pixels at each distance from the true outline: ``(wrong, all)`` per distance."""
+    (wrong_out, all_out), (wrong_in, all_in) = np.asarray(outside), np.asarray(inside)
+    total = max(1, wrong_out.sum() + wrong_in.sum())
+    near = (wrong_out[:2].sum() + wrong_in[:2].sum()) / total
+    x, step = np.asarray(distance), distance[1] - distance[0]
+    figure, ax = plt.subplots(figsize=(WIDTH, 2.8))
+    for sign, wrong, count, color, name in (
+        (-1, wrong_out, all_out, FALSE_POSITIVE, "outside the car, taken for car"),
+        (1, wrong_in, all_in, FALSE_NEGATIVE, "inside the car, taken for background"),
+    ):
+        share = 100 * (wrong / np.maximum(count, 1))[: len(x)]
+        ax.bar(sign * (x - step / 2), share, 0.9 * step, color=color, label=name)
+    ax.axvline(0, color=TRUTH, lw=1.5)
+    ax.set_title(f"{near:.0%} of all wrong pixels lie within {x[1]:g} pixels of the true outline")
+    ax.set(xlabel="pixels from the true outline (green)", ylabel="wrong pixels (%)")
+    ax.legend()
+    return _close(figure)
+
+
+def _strips(ax: Axes, values: np.ndarray, groups: Sequence[str], shown: Sequence[str]) -> None:
+    for i, name in enumerate(shown):
+        own = values[np.asarray(groups) == name]
+        ax.scatter(np.full(len(own), i), own, s=12, color=PREDICTION, alpha=0.55, lw=0)
+        ax.hlines(own.mean(), i - 0.4, i + 0.4, color=style.INK, lw=1.5)
+    ax.set_xticks(range(len(shown)), [name[:6] for name in shown], rotation=90, fontsize=8)
+
+
+def _close(figure: Figure) -> Figure:
+    plt.close(figure)  # so that a notebook shows it once: as the value of its cell
+    return figure

@@ -1,0 +1,212 @@
+"""Figures of lesson 04 that show pictures: predictions, their errors, and the maps inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from scipy.ndimage import uniform_filter
+
+from unet_course.figures import style
+from unet_course.figures.style import PREDICTION, TRUTH, WIDTH
+
+
+class Example(NamedTuple):
+    """One photo ``(3, H, W)`` with its true and its predicted mask ``(H, W)``, as `results` shows it."""
+
+    label: str
+    image: object
+    truth: object
+    prediction: object
+    dice: float
+
+
+def prediction_steps(
+    image: object, resized: object, logits: object, probability: object, mask: object
+) -> Figure:
+    """From photo to mask in five panels: photo, network input, logits, probabilities, decision."""
+    figure, axes = plt.subplots(1, 5, figsize=(WIDTH, 1.75))
+    small, big = (np.asarray(a).shape[-2:] for a in (resized, image))
+    _show(axes[0], style.to_display(image), f"photo {big[1]}x{big[0]}")
+    _show(axes[1], style.to_display(resized), f"resized {small[1]}x{small[0]}")
+    limit = np.abs(np.asarray(logits)).max()
+    _show(axes[2], np.asarray(logits), "logits", cmap="PuOr_r", vmin=-limit, vmax=limit)
+    _show(axes[3], np.asarray(probability), "probability", cmap="gray", vmin=0, vmax=1)
+    _show(axes[4], _paint(image, mask, PREDICTION), f"mask {big[1]}x{big[0]}")
+    return _close(figure)
+
+
+def results(examples: Sequence[Example], *, title: str) -> Figure:
+    """A row per example: photo, truth, prediction, errors with the worst spot enlarged."""
+    shape = np.asarray(examples[0].image).shape
+    height = (WIDTH - 0.55) / 4 * shape[-2] / shape[-1] + 0.05
+    figure, axes = plt.subplots(
+        len(examples), 4, figsize=(WIDTH, len(examples) * height + 0.8), squeeze=False
+    )
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    for row, example in zip(axes, examples, strict=True):
+        _show(row[0], style.to_display(example.image))
+        _show(row[1], _paint(example.image, example.truth, TRUTH))
+        _show(row[2], _paint(example.image, example.prediction, PREDICTION))
+        _show(row[3], style.error_map(example.image, example.prediction, example.truth))
+        _enlarge_worst_spot(row[3], example)
+        row[0].set_ylabel(f"{example.label}\nDice {example.dice:.4f}", color=style.INK)
+    for ax, name in zip(axes[0], ("photo", "true mask", "prediction", "errors"), strict=True):
+        ax.set_title(name, loc="center", fontweight="normal")
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=12)
+    style.error_legend(figure)
+    return _close(figure)
+
+
+def feature_maps(levels: Sequence[tuple[str, Sequence[object], Sequence[object]]]) -> Figure:
+    """A row per level: a few channels of the encoder on the left, of the decoder on the right."""
+    n = max(len(encoder) for _, encoder, _ in levels)
+    shape = np.asarray(levels[0][1][0]).shape
+    height = 0.95 * WIDTH / (2 * n + 0.5) * shape[0] / shape[1] + 0.05
+    figure, axes = plt.subplots(
+        len(levels), 2 * n + 1, figsize=(WIDTH, len(levels) * height + 0.3), squeeze=False,
+        width_ratios=[*[1] * n, 0.1, *[1] * n], layout="none",
+    )  # fmt: skip
+    figure.subplots_adjust(
+        left=0.045,
+        right=1,
+        bottom=0,
+        top=1 - 0.25 / figure.get_figheight(),
+        wspace=0.04,
+        hspace=0.06,
+    )
+    for row, (label, encoder, decoder) in zip(axes, levels, strict=True):
+        for ax in row:
+            ax.set_axis_off()
+        for ax, channel in [*zip(row, encoder), *zip(row[n + 1 :], decoder)]:  # noqa: B905
+            ax.set_axis_on()
+            _show(ax, np.asarray(channel), cmap="gray")
+        row[0].set_ylabel(label, color=style.INK, fontsize=8)
+    axes[0, 0].set_title("encoder: what the skip carries", color=style.IMAGE)
+    axes[0, n + 1].set_title("decoder: after the skip came in", color=PREDICTION)
+    return _close(figure)
+
+
+def skip_ablation(
+    image: object, truth: object, cases: Mapping[str, tuple[object, float]]
+) -> Figure:
+    """One photo's errors with each skip silenced, above the mean Dice of many: name: (mask, Dice)."""
+    figure = plt.figure(figsize=(WIDTH, 3.9))
+    grid = figure.add_gridspec(2, len(cases), height_ratios=(1, 1.15))
+    bars = figure.add_subplot(grid[1, :])
+    names, scores = list(cases), np.array([score for _, score in cases.values()])
+    lost = scores[0] - scores
+    for i, (mask, _) in enumerate(cases.values()):
+        _show(figure.add_subplot(grid[0, i]), style.error_map(image, mask, truth))
+    bars.bar(names, lost, 0.5, color=PREDICTION)
+    for i, score in enumerate(scores):
+        bars.annotate(
+            f"Dice {score:.4f}",
+            (i, max(0, lost[i])),
+            (0, 3),
+            textcoords="offset points",
+            ha="center",
+        )
+    top = max(lost.max(), 0.001)
+    bars.set(
+        ylabel="mean Dice lost", xlim=(-0.5, len(cases) - 0.5), ylim=(min(0, *lost), 1.25 * top)
+    )
+    worst = int(lost.argmax())
+    figure.suptitle(
+        f"{names[worst].capitalize()} the network loses most: {lost[worst]:.4f} Dice",
+        x=0.01, ha="left", fontweight="bold", fontsize=10.5,
+    )  # fmt: skip
+    style.error_legend(figure)
+    return _close(figure)
+
+
+def tiles(whole: object, tiled: object, lines: tuple[Sequence[int], Sequence[int]]) -> Figure:
+    """Probabilities of a photo seen whole and in tiles, and where they differ; tile edges dotted."""
+    whole, tiled = np.asarray(whole), np.asarray(tiled)
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 2.3))
+    _show(axes[0], whole, "seen whole", cmap="gray", vmin=0, vmax=1)
+    _show(axes[1], tiled, "seen in tiles", cmap="gray", vmin=0, vmax=1)
+    _show(axes[2], np.abs(whole - tiled), "difference", cmap="magma", vmin=0, vmax=1)
+    for ax in axes[1:]:
+        for x in lines[0]:
+            ax.axvline(x - 0.5, color=PREDICTION, lw=0.8, ls=":")
+        for y in lines[1]:
+            ax.axhline(y - 0.5, color=PREDICTION, lw=0.8, ls=":")
+    return _close(figure)
+
+
+def threshold_view(image: object, truth: object, probability: object, threshold: float) -> Figure:
+    """One photo at one threshold: the probabilities with their contour, and the errors that follow."""
+    probability, truth = np.asarray(probability), np.asarray(truth) > 0
+    predicted = probability > threshold
+    both = predicted.sum() + truth.sum()
+    dice = 2 * (predicted & truth).sum() / both if both else 1.0
+    wrong_in, wrong_out = (truth & ~predicted).sum(), (predicted & ~truth).sum()
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.5))
+    _show(axes[0], probability, f"probability, cut at {threshold:.2f}", cmap="gray", vmin=0, vmax=1)
+    if predicted.any() and not predicted.all():
+        axes[0].contour(probability, levels=[threshold], colors=[PREDICTION], linewidths=1.5)
+    title = f"Dice {dice:.4f}: {wrong_out} pixels too many, {wrong_in} too few"
+    _show(axes[1], style.error_map(image, predicted, truth), title)
+    style.error_legend(figure)
+    return _close(figure)
+
+
+def worst_spot(errors: np.ndarray, *, share: float = 0.16) -> tuple[int, int, int, int]:
+    """The window (left, top, width, height), ``share`` of each side, that holds most errors."""
+    height, width = errors.shape
+    h, w = max(1, round(share * height)), max(1, round(share * width))
+    density = uniform_filter(errors.astype(float), (h, w), mode="constant")
+    y, x = np.unravel_index(density.argmax(), density.shape)
+    return int(np.clip(x - w // 2, 0, width - w)), int(np.clip(y - h // 2, 0, height - h)), w, h
+
+
+def _enlarge_worst_spot(ax: Axes, example: Example) -> None:
+    predicted, truth = np.asarray(example.prediction) > 0, np.asarray(example.truth) > 0
+    wrong = predicted != truth
+    if not wrong.any():
+        return
+    left, top, w, h = worst_spot(wrong)
+    busy = predicted | truth
+    busy[top : top + h, left : left + w] = True
+    size = 0.38  # of the panel's sides; in the corner that hides least of the car
+    rows, columns = (round(size * n) for n in busy.shape)
+    hidden = {
+        (0, 1 - size): busy[:rows, :columns], (1 - size, 1 - size): busy[:rows, -columns:],
+        (0, 0): busy[-rows:, :columns], (1 - size, 0): busy[-rows:, -columns:],
+    }  # fmt: skip
+    corner = min(hidden, key=lambda place: hidden[place].sum())
+    inset = ax.inset_axes((*corner, size, size))
+    shown = style.error_map(example.image, predicted, truth)
+    _show(inset, shown[top : top + h, left : left + w])
+    for side in inset.spines.values():
+        side.set(visible=True, color=style.INK)
+    ax.add_patch(Rectangle((left, top), w, h, fill=False, color=style.INK, lw=0.8))
+
+
+def _paint(image: object, mask: object, color: str) -> np.ndarray:
+    """The photo with the foreground of ``mask`` in ``color``, its light and shade kept."""
+    shown, inside = style.to_display(image), np.asarray(mask) > 0
+    light = 0.55 + 0.45 * shown[inside].mean(-1, keepdims=True)
+    shown[inside] = np.array(to_rgb(color)) * light
+    return shown
+
+
+def _show(ax: Axes, array: np.ndarray, title: str = "", **options: object) -> None:
+    """An image without ticks; smoothed where it is shrunk, so that thin errors do not vanish."""
+    ax.imshow(array, interpolation="auto", **options)
+    ax.set_title(title, fontsize=9, fontweight="normal")
+    ax.set(xticks=[], yticks=[])
+    for side in ax.spines.values():
+        side.set_visible(False)
+
+
+def _close(figure: Figure) -> Figure:
+    plt.close(figure)  # so that a notebook shows it once: as the value of its cell
+    return figure
