@@ -89,7 +89,7 @@ def test_curves_ring_the_best_epoch_and_keep_the_axis_of_the_whole_run():
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_curves_can_be_drawn_from_the_start_of_a_run(n):
-    left, right = learning.curves(HISTORY[:n]).axes
+    left, _ = learning.curves(HISTORY[:n]).axes
     assert len(line(left, IMAGE).get_xdata()) == n
     left.figure.canvas.draw()
 
