@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torchvision import tv_tensors
 
-from unet_course.figures import exploration
+from unet_course.figures import exploration, predictions
 
 
 def explore(draw: Callable[..., Figure], **controls: ipywidgets.Widget) -> ipywidgets.Widget:
@@ -83,6 +84,14 @@ def augment_photos(
         seed=_integers("seed", 30),
         strength=_shares("strength"),
     )
+
+
+def threshold_explorer(image: Tensor, truth: Tensor, probability: Tensor) -> ipywidgets.Widget:
+    """Lesson 04: move the threshold over one photo's probabilities ``(H, W)``; watch the errors change."""
+    slider = ipywidgets.FloatSlider(
+        value=0.5, min=0.01, max=0.99, step=0.01, description="threshold", continuous_update=False
+    )
+    return explore(partial(predictions.threshold_view, image, truth, probability), threshold=slider)
 
 
 def _integers(name: str, last: int) -> ipywidgets.IntSlider:
