@@ -82,3 +82,19 @@ def test_augment_photos_makes_a_transform_of_the_chosen_strength(monkeypatch, st
     strength.value = 1.0
     assert made == [0.5, 1.0]
     assert both_panels(drawn[0])[1].max() > 0.3 and both_panels(drawn[1])[1].max() == 0
+
+
+# Lesson 04
+
+
+def test_threshold_explorer_draws_at_one_half_and_again_where_the_slider_stops(
+    monkeypatch, striped
+):
+    image, mask = striped
+    drawn = []
+    monkeypatch.setattr(widgets, "display", drawn.append)
+    slider, _ = widgets.threshold_explorer(image, mask, 0.6 * mask.float()).children
+    assert not slider.continuous_update
+    slider.value = 0.7
+    before, after = (title(figure.axes[1]) for figure in drawn)
+    assert before.startswith("Dice 1.0000") and after.startswith("Dice 0.0000")

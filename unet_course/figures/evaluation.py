@@ -48,8 +48,11 @@ def bootstrap_means(by_car: Sequence[float], by_image: Sequence[float]) -> Figur
         tallest = max(tallest, counts.max())
         y = -tallest * (0.06 + 0.07 * i)
         ax.plot([low, high], [y, y], color=color, lw=4, solid_capstyle="butt")
-    ratio = widths[1] / widths[0] if widths[0] > 0 else float("nan")
-    ax.set_title(f"The interval by car is {ratio:.1f} times as wide as the one by photo")
+    if min(widths) > 0:
+        ratio = f"{widths[1] / widths[0]:.1f}"
+        ax.set_title(f"The interval by car is {ratio} times as wide as the one by photo")
+    else:
+        ax.set_title("With a single car or photo the intervals cannot be compared")
     ax.set(xlabel="mean Dice of one bootstrap draw (bars below: the middle 95 %)", yticks=[])
     ax.spines["left"].set_visible(False)
     ax.legend()
@@ -74,10 +77,14 @@ def threshold_curve(
 
 
 def errors_by_distance(distance: Sequence[float], outside: object, inside: object) -> Figure:
-    """Share of wrong pixels at each distance from the true outline: ``(wrong, all)`` per distance."""
+    """Share of wrong pixels at each distance from the true outline, outside and inside the car.
+
+    Args:
+        distance: outer edge of each ring, in pixels, evenly spaced.
+        outside, inside: counts of wrong and of all pixels per ring, and one more: all further away.
+    """
     (wrong_out, all_out), (wrong_in, all_in) = np.asarray(outside), np.asarray(inside)
-    total = max(1, wrong_out.sum() + wrong_in.sum())
-    near = (wrong_out[:2].sum() + wrong_in[:2].sum()) / total
+    total, near = (wrong_out[:k].sum() + wrong_in[:k].sum() for k in (None, 2))
     x, step = np.asarray(distance), distance[1] - distance[0]
     figure, ax = plt.subplots(figsize=(WIDTH, 2.8))
     for sign, wrong, count, color, name in (
@@ -87,7 +94,8 @@ def errors_by_distance(distance: Sequence[float], outside: object, inside: objec
         share = 100 * (wrong / np.maximum(count, 1))[: len(x)]
         ax.bar(sign * (x - step / 2), share, 0.9 * step, color=color, label=name)
     ax.axvline(0, color=TRUTH, lw=1.5)
-    ax.set_title(f"{near:.0%} of all wrong pixels lie within {x[1]:g} pixels of the true outline")
+    share = f"{near / total:.0%} of all wrong pixels lie" if total else "No wrong pixel lies"
+    ax.set_title(f"{share} within {x[1]:g} pixels of the true outline")
     ax.set(xlabel="pixels from the true outline (green)", ylabel="wrong pixels (%)")
     ax.legend()
     return _close(figure)

@@ -47,8 +47,9 @@ def results(examples: Sequence[Example], *, title: str) -> Figure:
     shape = np.asarray(examples[0].image).shape
     height = (WIDTH - 0.55) / 4 * shape[-2] / shape[-1] + 0.05
     figure, axes = plt.subplots(
-        len(examples), 4, figsize=(WIDTH, len(examples) * height + 0.8), squeeze=False
-    )
+        len(examples), 4, figsize=(WIDTH, len(examples) * height + 0.8), squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     for row, example in zip(axes, examples, strict=True):
         _show(row[0], style.to_display(example.image))
