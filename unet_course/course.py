@@ -96,12 +96,13 @@ def _kernel_environment() -> Iterator[Path]:
     The kernel named ``python3`` is this Python, whatever kernels are installed on the machine; and
     idle threads sleep, because threads that spin slow each other down when anything else runs.
     """
+    from ipykernel.kernelspec import write_kernel_spec
+
     with tempfile.TemporaryDirectory() as folder:
-        spec = Path(folder) / "kernels" / "python3"
-        spec.mkdir(parents=True)
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        text = {"argv": argv, "display_name": "Python 3 (ipykernel)", "language": "python"}
-        (spec / "kernel.json").write_text(json.dumps(text), encoding="utf-8")
+        quiet = [
+            "--IPKernelApp.log_level=ERROR"
+        ]  # each kernel would warn that loopback is in clear
+        write_kernel_spec(Path(folder) / "kernels" / "python3", extra_arguments=quiet)
         log = Path(folder) / "progress"
         before = dict(os.environ)
         os.environ[LOG_VARIABLE] = str(log)
@@ -132,7 +133,13 @@ def execute(path: Path, output: Path, parameters: dict[str, Any], stream: TextIO
         bar = {"file": status, "bar_format": "cell {n_fmt} of {total_fmt}", "mininterval": 0}
         try:
             papermill.execute_notebook(
-                path, partial, parameters, kernel_name="python3", progress_bar=bar, cwd=path.parent
+                path,
+                partial,
+                parameters,
+                kernel_name="python3",
+                language="python",
+                progress_bar=bar,
+                cwd=path.parent,
             )
         except PapermillExecutionError as error:
             os.replace(partial, failed)
@@ -153,7 +160,7 @@ def execute(path: Path, output: Path, parameters: dict[str, Any], stream: TextIO
 
 
 def run(
-    paths: list[Path], output_dir: Path, parameters: dict[str, Any], *, stream: TextIO = sys.stderr
+    paths: list[Path], output_dir: Path, parameters: dict[str, Any], *, stream: TextIO | None = None
 ) -> dict[str, float]:
     """Run notebooks in order; copies go to ``output_dir/notebooks``.
 
@@ -163,7 +170,7 @@ def run(
     Raises:
         CourseError: as `execute`; the notebooks after it are not run.
     """
-    seconds = {}
+    stream, seconds = stream or sys.stderr, {}
     for path in paths:
         started = time.monotonic()
         execute(path, output_dir / "notebooks" / path.name, parameters, stream)
@@ -172,7 +179,7 @@ def run(
     return seconds
 
 
-def save(paths: list[Path], *, stream: TextIO = sys.stderr) -> None:
+def save(paths: list[Path], *, stream: TextIO | None = None) -> None:
     """Run notebooks as they are committed, and write them back with outputs, cleaned.
 
     A notebook is written only when it ran to its end.
@@ -181,7 +188,7 @@ def save(paths: list[Path], *, stream: TextIO = sys.stderr) -> None:
         CourseError: as `execute`.
     """
     os.environ.pop("UNET_COURSE_PRESET", None)
-    outputs = lesson.ROOT / "outputs"
+    stream, outputs = stream or sys.stderr, lesson.ROOT / "outputs"
     for path in paths:
         run([path], outputs, {}, stream=stream)
         notebook = notebooks.read(outputs / "notebooks" / path.name)
@@ -202,9 +209,10 @@ def report(output_dir: Path, since: float) -> str:
     metrics = output_dir / "metrics.json"
     if metrics.exists() and metrics.stat().st_mtime >= since:
         m = json.loads(metrics.read_text("utf-8"))
-        interval = ", 95 % interval {:.4f} to {:.4f}".format(*m["dice_ci95"])
+        interval = m["dice_ci95"]  # None with one car
+        spread = f", 95 % interval {interval[0]:.4f} to {interval[1]:.4f}" if interval else ""
         lines.append(
-            f"Dice {m['dice']:.4f}{interval if m['dice_ci95'] else ''}, accuracy {m['accuracy']:.4f} "
+            f"Dice {m['dice']:.4f}{spread}, accuracy {m['accuracy']:.4f} "
             f"on {m['n_images']} photos of {m['n_cars']} cars at {m['resolution']}"
         )
     return "\n".join(lines)
