@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -144,6 +145,7 @@ def fit(
 
     device = PartialState().device
     precision = state["precision"] if state else choose_precision(device)
+    AcceleratorState._reset_state()  # an earlier Accelerator of this process fixed its precision
     accelerator = Accelerator(
         mixed_precision=precision, split_batches=True, step_scheduler_with_optimizer=False
     )
