@@ -10,13 +10,13 @@ for variable in ("UNET_COURSE_PRESET", "UNET_COURSE_PROGRESS"):
     os.environ.pop(variable, None)
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from hypothesis import settings
 from PIL import Image, ImageDraw
 
@@ -119,11 +119,20 @@ def checkpoint_file(tmp_path: Path, checkpoint: Checkpoint) -> Path:
 
 
 @pytest.fixture
-def fresh_accelerator() -> Iterator[None]:
-    """Let a test choose another precision: accelerate otherwise keeps the process's first one."""
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
+def files_limited_to() -> Callable[[int], AbstractContextManager[None]]:
+    """``with files_limited_to(n):`` the system cuts every file short at n bytes, like a full disk."""
+    resource = pytest.importorskip("resource", reason="only Unix limits the size of files")
+
+    @contextmanager
+    def limit(size: int) -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limit
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import struct
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,18 +19,6 @@ from unet_course.checkpoints import (
     save_checkpoint,
 )
 from unet_course.model import UNet
-
-
-@contextmanager
-def files_limited_to(size: int):
-    """Let this process write no file larger than ``size`` bytes: as on a disk that is full."""
-    resource = pytest.importorskip("resource", reason="limits of files are a thing of Unix")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def rewrite(path: Path, **metadata: str | None) -> None:
@@ -176,7 +163,9 @@ def test_a_disk_that_fills_while_saving_leaves_the_old_checkpoint(
     assert [p.name for p in checkpoint_file.parent.iterdir()] == [checkpoint_file.name]
 
 
-def test_a_write_that_the_system_cuts_short_leaves_the_old_checkpoint(checkpoint_file, checkpoint):
+def test_a_write_that_the_system_cuts_short_leaves_the_old_checkpoint(
+    checkpoint_file, checkpoint, files_limited_to
+):
     before = checkpoint_file.read_bytes()
     with (
         files_limited_to(len(before) // 2),

@@ -1,0 +1,621 @@
+"""Training: what it leaves on disk, and that nothing which stops it changes how it ends."""
+
+import csv
+import errno
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from accelerate import Accelerator
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from unet_course import checkpoints, data, losses, metrics, training
+from unet_course.checkpoints import CheckpointError, load_checkpoint
+from unet_course.model import UNet
+from unet_course.training import TrainingError
+
+FILES = ["history.csv", "last.safetensors", "state.pt", "unet.safetensors"]
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory, make_dataset) -> SimpleNamespace:
+    """A train and a val dataset, small enough to train on in a blink. Read only."""
+    root = make_dataset(tmp_path_factory.mktemp("sets") / "ellipses", cars=4, views=3)
+    samples = data.load_split(root)
+    return SimpleNamespace(
+        root=root,
+        train=data.CarDataset(samples["train"], size=(24, 16), augment=data.augmentation()),
+        val=data.CarDataset(samples["val"], size=(24, 16)),
+    )
+
+
+def fit(sets, folder: Path, *, seed: int = 0, width: int = 2, epochs: int = 3, **options):
+    """Train a tiny network for three epochs of two steps."""
+    torch.manual_seed(seed)
+    model = UNet(width=width, depth=2)
+    options = dict(batch_size=4, lr=1e-2, seed=seed) | options
+    return training.fit(model, sets.train, sets.val, folder, epochs=epochs, **options)
+
+
+def weights(path: Path) -> dict[str, Tensor]:
+    return load_file(path)
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    """Whether two networks are equal to the last bit."""
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def results(history: training.History) -> list[dict[str, float]]:
+    """A history without its times."""
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in history]
+
+
+def read_history(folder: Path) -> list[dict[str, str]]:
+    with (folder / "history.csv").open(newline="") as file:
+        return results(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(sets, tmp_path_factory) -> SimpleNamespace:
+    """How `fit` ends when nothing disturbs it."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    model, history = fit(sets, folder)
+    return SimpleNamespace(
+        folder=folder, model=model, history=history,
+        best=weights(folder / "unet.safetensors"), last=weights(folder / "last.safetensors"),
+    )  # fmt: skip
+
+
+def ends_like(undisturbed, folder: Path, history: training.History | None = None) -> bool:
+    assert sorted(p.name for p in folder.iterdir()) == FILES
+    return (
+        same(weights(folder / "unet.safetensors"), undisturbed.best)
+        and same(weights(folder / "last.safetensors"), undisturbed.last)
+        and read_history(folder) == read_history(undisturbed.folder)
+        and (history is None or results(history) == results(undisturbed.history))
+        and load_checkpoint(folder / "unet.safetensors").info["finished"]
+    )
+
+
+# What a run leaves
+
+
+def test_a_run_leaves_best_and_last_weights_a_history_and_a_state(undisturbed):
+    assert sorted(p.name for p in undisturbed.folder.iterdir()) == FILES
+    assert [row["epoch"] for row in undisturbed.history] == [1, 2, 3]
+    rows = read_history(undisturbed.folder)
+    assert [{k: float(v) for k, v in row.items()} for row in rows] == results(undisturbed.history)
+
+
+def test_the_returned_network_is_the_saved_one_ready_to_predict(undisturbed):
+    assert same(undisturbed.model.state_dict(), undisturbed.best)
+    assert not undisturbed.model.training
+    assert next(undisturbed.model.parameters()).device.type == "cpu"
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(sets, undisturbed, tmp_path):
+    _, history = fit(sets, tmp_path / "again")
+    assert ends_like(undisturbed, tmp_path / "again", history)
+    fit(sets, tmp_path / "other", seed=1)
+    assert not same(weights(tmp_path / "other" / "last.safetensors"), undisturbed.last)
+
+
+def test_training_learns(finished_run):
+    first, last = finished_run.history[0], finished_run.history[-1]
+    assert last["train_loss"] < 0.6 * first["train_loss"]
+    assert max(row["val_dice"] for row in finished_run.history) > 0.9
+
+
+def test_the_checkpoint_says_what_it_was_trained_on_and_how(finished_run):
+    found = load_checkpoint(finished_run.checkpoint)
+    info = found.info
+    assert (info["data"], info["preset"], info["seed"]) == ("ellipses", "smoke", 0)
+    assert info["fingerprint"] == data.fingerprint(data.load_split(finished_run.data))
+    assert info["precision"] == training.choose_precision(Accelerator().device)
+    assert info["device"] == training.describe_device(Accelerator().device)
+    assert info["epochs"] == len(finished_run.history)
+    assert info["finished"] is True
+    assert info["train_seconds"] == sum(row["seconds"] for row in finished_run.history)
+    assert (found.size, found.mean, found.std) == ((96, 64), data.MEAN, data.STD)
+
+
+def test_the_best_checkpoint_is_the_best_of_the_history(finished_run):
+    best = max(finished_run.history, key=lambda row: row["val_dice"])
+    info = load_checkpoint(finished_run.checkpoint).info
+    assert (info["epoch"], info["val_dice"]) == (best["epoch"], best["val_dice"])
+
+
+def test_the_best_epoch_is_kept_when_later_ones_are_worse(sets, tmp_path, monkeypatch):
+    scores = iter([0.5, 0.9, 0.7, 0.9])
+    monkeypatch.setattr(training, "validate", lambda *_: {"val_dice": next(scores)})
+    model, _ = fit(sets, tmp_path, epochs=4)
+    best, last = (load_checkpoint(tmp_path / f"{n}.safetensors") for n in ("unet", "last"))
+    assert (best.info["epoch"], best.info["val_dice"]) == (2, 0.9)
+    assert (last.info["epoch"], last.info["finished"]) == (4, False)
+    assert same(model.state_dict(), best.model.state_dict())
+    assert not same(model.state_dict(), last.model.state_dict())
+
+
+def test_every_epoch_is_reported_as_it_ends(sets, tmp_path):
+    lengths = []
+    fit(sets, tmp_path, on_epoch=lambda history: lengths.append(len(history)))
+    assert lengths == [1, 2, 3]
+
+
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing(sets, tmp_path):
+    _, history = fit(sets, tmp_path, epochs=10, lr=0.02)
+    rates = [row["lr"] for row in history]
+    peak = rates.index(max(rates))
+    assert rates[peak] == pytest.approx(0.02, rel=0.1)
+    assert 0 < peak < 4
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    assert rates[-1] < 0.02 * 0.02
+
+
+# Presets
+
+
+def test_presets_see_about_the_same_number_of_photos_on_any_dataset():
+    for preset, settings in training.PRESETS.items():
+        for n in (10, 64, 500, 1472):
+            seen = n * training.epochs_for(preset, n)
+            assert seen <= max(n, settings["images"])
+            assert seen == n or seen > settings["images"] / 2
+    assert training.epochs_for("smoke", 10**6) == 1
+
+
+def test_a_preset_shorter_than_the_dataset_takes_part_of_it(dataset, tmp_path, monkeypatch):
+    recipe = dict(size=(24, 16), width=2, depth=2, images=2, batch_size=2, lr=1e-2)
+    monkeypatch.setitem(training.PRESETS, "smoke", recipe)
+    drawn = []
+    monkeypatch.setattr(
+        training, "fit", lambda model, train_set, *_, **__: drawn.extend(train_set.samples)
+    )
+    training.train(dataset, tmp_path / "out", preset="smoke")
+    assert len(drawn) == 2
+    assert len({s.car for s in drawn}) == 2
+
+
+def test_an_unknown_preset_is_refused_with_the_choices(dataset, tmp_path):
+    with pytest.raises(ValueError, match="preset 'huge': expected one of smoke, quick, full"):
+        training.train(dataset, tmp_path / "out", preset="huge")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_split_without_cars_is_refused(dataset, tmp_path):
+    for lacking, name in (("train", "train"), ("val", "val")):
+        others = {"train", "val", "test"} - {lacking}
+        rows = [f"car{i},{name}" for i, name in enumerate([*sorted(others), "test", "test"])]
+        (dataset / "split.csv").write_text("car,split\n" + "\n".join(rows))
+        with pytest.raises(TrainingError, match=f"no photos to {name} on"):
+            training.train(dataset, tmp_path / "out", preset="smoke")
+    assert not (tmp_path / "out").exists()
+
+
+# Precision
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision"),
+    [((7, 5), "fp16"), ((6, 1), "fp16"), ((8, 0), "bf16"), ((9, 0), "bf16")],
+)
+def test_a_gpu_trains_in_bf16_only_where_it_has_units_for_it(monkeypatch, capability, precision):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)  # counts emulation
+    assert training.choose_precision(torch.device("cuda")) == precision
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "precision"),
+    [
+        ({}, "no"),
+        ({"avx2": True, "avx512_bf16": False, "amx_bf16": False}, "no"),
+        ({"avx512_bf16": True}, "bf16"),
+        ({"amx_bf16": True}, "bf16"),
+    ],
+)
+def test_a_cpu_trains_in_bf16_only_where_it_has_units_for_it(monkeypatch, capabilities, precision):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert training.choose_precision(torch.device("cpu")) == precision
+
+
+def test_apple_gpus_and_older_torch_train_in_float32(monkeypatch):
+    assert training.choose_precision(torch.device("mps")) == "no"
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert training.choose_precision(torch.device("cpu")) == "no"
+
+
+@pytest.mark.parametrize("precision", ["no", "bf16"])
+def test_training_on_a_cpu_works_with_and_without_bf16(sets, tmp_path, monkeypatch, precision):
+    monkeypatch.setattr(training, "choose_precision", lambda _device: precision)
+    model, history = fit(sets, tmp_path)
+    assert load_checkpoint(tmp_path / "unet.safetensors").info["precision"] == precision
+    assert all(math.isfinite(v) for row in history for v in row.values())
+    assert all(p.dtype == torch.float32 for p in model.parameters())
+
+
+def test_a_resumed_run_keeps_the_precision_it_began_with(sets, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "choose_precision", lambda _device: "no")
+    with pytest.raises(KeyboardInterrupt):
+        fit(sets, tmp_path, on_epoch=interrupt_after(1))
+    monkeypatch.setattr(training, "choose_precision", lambda _device: "bf16")
+    fit(sets, tmp_path, resume=True)
+    assert load_checkpoint(tmp_path / "unet.safetensors").info["precision"] == "no"
+
+
+def test_an_accelerator_made_before_does_not_decide_the_precision(sets, tmp_path, monkeypatch):
+    Accelerator(mixed_precision="no")
+    monkeypatch.setattr(training, "choose_precision", lambda _device: "bf16")
+    fit(sets, tmp_path, epochs=1)
+    assert load_checkpoint(tmp_path / "unet.safetensors").info["precision"] == "bf16"
+
+
+# Validation
+
+
+class Darker(nn.Module):
+    """A network that calls dark pixels car, and says whether it was asked in evaluation mode."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        assert not self.training
+        return -10 * images.mean(1, keepdim=True)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 4, 5, 8])
+def test_validation_counts_each_image_once(sets, batch_size):
+    images = data.CarDataset([*sets.train.samples, *sets.val.samples][:5], size=(24, 16))
+    accelerator = Accelerator()
+    loader = accelerator.prepare(DataLoader(images, batch_size=batch_size))
+    found = training.validate(Darker(), loader, accelerator)
+
+    model, alone = Darker().eval(), []
+    for image, mask in images:
+        logits, truth = model(image[None]), mask[None]
+        predicted = logits[:, 0] > 0
+        alone.append((
+            losses.bce_dice(logits, truth).item(),
+            metrics.dice(predicted, truth[:, 0] > 0.5).item(),
+            metrics.accuracy(predicted, truth[:, 0] > 0.5).item(),
+        ))  # fmt: skip
+    expected = [sum(column) / 5 for column in zip(*alone, strict=True)]
+    assert list(found.values()) == pytest.approx(expected, rel=1e-5)
+    assert list(found) == ["val_loss", "val_dice", "val_accuracy"]
+
+
+def test_validation_leaves_the_network_as_it_was(sets):
+    accelerator = Accelerator()
+    model = UNet(width=2, depth=2)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    training.validate(model, accelerator.prepare(DataLoader(sets.val)), accelerator)
+    assert same(model.state_dict(), before)
+    assert all(p.grad is None for p in model.parameters())
+
+
+# Stopped and resumed
+
+
+def interrupt_after(epochs: int) -> Callable[[training.History], None]:
+    def stop(history: training.History) -> None:
+        if len(history) == epochs:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+def loss_that(act: Callable[[], Tensor | None], *, at: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """The usual loss, but the ``at``-th call does ``act`` (and returns what it returns, if anything)."""
+    calls = 0
+
+    def loss(logits: Tensor, masks: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        replaced = act() if calls == at else None
+        return losses.bce_dice(logits, masks) if replaced is None else replaced
+
+    return loss
+
+
+class Killed(BaseException):
+    """What stands for a kill inside this process."""
+
+
+def test_killed_between_any_two_writes_a_resumed_run_ends_like_an_undisturbed_one(
+    sets, undisturbed, tmp_path, monkeypatch
+):
+    replace, writes = os.replace, []
+
+    def run(folder: Path, *, die_at: int | None, resume: bool = False) -> None:
+        writes.clear()
+
+        def dying_replace(source, target):
+            if die_at == len(writes):
+                raise Killed
+            replace(source, target)
+            writes.append(Path(target).name)
+
+        monkeypatch.setattr(os, "replace", dying_replace)
+        fit(sets, folder, resume=resume)
+
+    run(tmp_path / "whole", die_at=None)
+    n = len(writes)
+    assert set(writes) == set(FILES)
+    for die_at in range(n):
+        folder = tmp_path / str(die_at)
+        with pytest.raises(Killed):
+            run(folder, die_at=die_at)
+        run(folder, die_at=None, resume=True)
+        assert ends_like(undisturbed, folder), f"killed at write {die_at} of {n}"
+
+
+def test_killed_again_while_resuming_a_run_still_ends_like_an_undisturbed_one(
+    sets, undisturbed, tmp_path
+):
+    def die() -> None:
+        raise Killed
+
+    for step in (1, 2, 3):  # of two steps per epoch: in the first, at its end, in the second
+        with pytest.raises(Killed):
+            fit(sets, tmp_path, resume=True, loss_function=loss_that(die, at=step))
+    _, history = fit(sets, tmp_path, resume=True)
+    assert ends_like(undisturbed, tmp_path, history)
+
+
+def test_resuming_a_finished_run_changes_nothing(sets, undisturbed, tmp_path):
+    fit(sets, tmp_path)
+    before = load_checkpoint(tmp_path / "unet.safetensors").info
+    kept = {
+        name: (tmp_path / name).read_bytes()
+        for name in ("history.csv", "last.safetensors", "state.pt")
+    }
+    model, history = fit(sets, tmp_path, resume=True)
+    assert ends_like(undisturbed, tmp_path, history)
+    assert same(model.state_dict(), undisturbed.best)
+    assert load_checkpoint(tmp_path / "unet.safetensors").info == before
+    assert all((tmp_path / name).read_bytes() == content for name, content in kept.items())
+
+
+def test_without_resume_a_run_begins_anew(sets, undisturbed, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fit(sets, tmp_path, seed=1, on_epoch=interrupt_after(2))
+    _, history = fit(sets, tmp_path)
+    assert ends_like(undisturbed, tmp_path, history)
+
+
+def test_resuming_where_nothing_began_begins(sets, undisturbed, tmp_path):
+    _, history = fit(sets, tmp_path, resume=True)
+    assert ends_like(undisturbed, tmp_path, history)
+
+
+def test_an_interrupted_run_leaves_its_last_weights_and_can_be_resumed(sets, undisturbed, tmp_path):
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(sets, tmp_path, loss_function=loss_that(interrupt, at=4))  # epoch 2, step 2
+    last = load_checkpoint(tmp_path / "last.safetensors")
+    assert (last.info["epoch"], last.info["finished"]) == (1, False)
+    best = load_checkpoint(tmp_path / "unet.safetensors")
+    assert not same(last.model.state_dict(), best.model.state_dict())  # one step further
+    _, history = fit(sets, tmp_path, resume=True)
+    assert ends_like(undisturbed, tmp_path, history)
+
+
+def test_a_run_interrupted_in_its_first_epoch_leaves_its_weights_too(sets, tmp_path):
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(sets, tmp_path, loss_function=loss_that(interrupt, at=2))
+    assert load_checkpoint(tmp_path / "last.safetensors").info["finished"] is False
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_stops_with_advice_and_keeps_the_last_good_epoch(
+    sets, undisturbed, tmp_path, bad
+):
+    poisoned = loss_that(lambda: torch.tensor(bad, requires_grad=True), at=3)
+    with pytest.raises(TrainingError, match=rf"the loss is {bad} in epoch 2.*Lower the learning"):
+        fit(sets, tmp_path, loss_function=poisoned)
+    kept = load_checkpoint(tmp_path / "unet.safetensors")
+    assert kept.info["epoch"] == 1
+    assert all(v.isfinite().all() for v in kept.model.state_dict().values())
+    _, history = fit(sets, tmp_path, resume=True)
+    assert ends_like(undisturbed, tmp_path, history)
+
+
+def test_a_disk_that_fills_stops_a_run_which_resumes_when_there_is_space_again(
+    sets, undisturbed, tmp_path, monkeypatch
+):
+    save_file, saves = checkpoints.save_file, 0
+
+    def full(tensors, path, metadata):
+        nonlocal saves
+        saves += 1
+        if saves > 2:  # epoch 1 is safe; epoch 2 finds no space
+            Path(path).write_bytes(b"the first few blocks")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save_file(tensors, path, metadata)
+
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    with pytest.raises(OSError, match=r"safetensors: could not be written.*No space left"):
+        fit(sets, tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == FILES
+    assert load_checkpoint(tmp_path / "unet.safetensors").info["epoch"] == 1
+    monkeypatch.undo()
+    _, history = fit(sets, tmp_path, resume=True)
+    assert ends_like(undisturbed, tmp_path, history)
+
+
+def test_a_state_that_the_system_cuts_short_leaves_the_old_state(
+    sets, undisturbed, tmp_path, files_limited_to
+):
+    with pytest.raises(KeyboardInterrupt):
+        fit(sets, tmp_path, on_epoch=interrupt_after(1))
+    state = (tmp_path / "state.pt").read_bytes()
+    limit = len(state) - 100  # checkpoints are smaller and fit
+    with (
+        files_limited_to(limit),
+        pytest.raises(OSError, match=r"state\.pt: could not be written.*free space"),
+    ):
+        fit(sets, tmp_path, resume=True)
+    assert (tmp_path / "state.pt").read_bytes() == state
+    assert sorted(p.name for p in tmp_path.iterdir()) == FILES
+    fit(sets, tmp_path, resume=True)
+    assert ends_like(undisturbed, tmp_path)
+
+
+def test_an_output_folder_that_is_a_file_is_named_before_any_training(sets, tmp_path):
+    (tmp_path / "out").write_text("precious")
+
+    def never(*_: Tensor) -> Tensor:
+        raise AssertionError("training began although nothing can be saved")
+
+    with pytest.raises(OSError, match=r"out/state\.pt: could not be written"):
+        fit(sets, tmp_path / "out", loss_function=never)
+    assert (tmp_path / "out").read_text() == "precious"
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root may write everywhere")
+def test_an_output_folder_without_permission_is_named(sets, tmp_path):
+    tmp_path.chmod(0o555)
+    try:
+        with pytest.raises(OSError, match=r"state\.pt: could not be written.*permissions"):
+            fit(sets, tmp_path)
+    finally:
+        tmp_path.chmod(0o755)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seed": 1}, "seed=0, not 1"),
+        ({"epochs": 4}, "epochs=3, not 4"),
+        ({"batch_size": 3}, "batch_size=4, not 3"),
+        ({"lr": 0.5}, "peak_lr=0.01, not 0.5"),
+        ({"width": 4}, "architecture="),
+        ({"info": {"data": "other"}}, "data='mine', not 'other'"),
+    ],
+)
+def test_the_state_of_another_run_is_refused_and_kept(sets, tmp_path, change, named):
+    options = {"info": {"data": "mine"}}
+    with pytest.raises(KeyboardInterrupt):
+        fit(sets, tmp_path, on_epoch=interrupt_after(1), **options)
+    before = (tmp_path / "state.pt").read_bytes()
+    with pytest.raises(CheckpointError, match=r"state\.pt: belongs to a run with") as error:
+        fit(sets, tmp_path, resume=True, **options | change)
+    assert named in str(error.value)
+    assert (tmp_path / "state.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "garbage", "other"])
+def test_a_damaged_state_is_named_and_kept(sets, tmp_path, damage):
+    path = tmp_path / "state.pt"
+    with pytest.raises(KeyboardInterrupt):
+        fit(sets, tmp_path, on_epoch=interrupt_after(1))
+    whole = path.read_bytes()
+    if damage == "other":
+        torch.save({"some": "pickle"}, path)
+    else:
+        path.write_bytes({"cut": whole[:-500], "empty": b"", "garbage": b"garbage" * 99}[damage])
+    damaged = path.read_bytes()
+    with pytest.raises(CheckpointError, match=r"state\.pt: damaged, cannot resume.*start anew"):
+        fit(sets, tmp_path, resume=True)
+    assert path.read_bytes() == damaged
+
+
+def test_a_state_runs_no_code(sets, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "sprung"),))
+
+    torch.save({"info": Trap()}, tmp_path / "state.pt")
+    with pytest.raises(CheckpointError, match="damaged"):
+        fit(sets, tmp_path, resume=True)
+    assert not (tmp_path / "sprung").exists()
+
+
+# Killed for real
+
+LAST_WRITE = """
+import csv, os, signal, sys
+from pathlib import Path
+from unet_course import cli, training
+replace = os.replace
+def deadly(source, target):
+    target = Path(target)
+    if target.name == "unet.safetensors" and (target.parent / "history.csv").exists():
+        rows = len((target.parent / "history.csv").read_text().splitlines()) - 1
+        if rows == 12:  # every epoch is done: this write says that the run is finished
+            os.kill(os.getpid(), signal.SIGKILL)
+    replace(source, target)
+os.replace = deadly
+cli.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
+def test_killed_at_any_moment_and_resumed_training_ends_with_the_same_weights(
+    finished_run, tmp_path
+):
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+    def start(folder: str, *options: str, driver: tuple[str, ...] = ("-m", "unet_course.cli")):
+        command = [
+            sys.executable, *driver, "train", "--data", str(finished_run.data),
+            "--output", str(tmp_path / folder), "--preset", "smoke", *options,
+        ]  # fmt: skip
+        return subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+
+    def epochs_done() -> int:
+        try:
+            return len((tmp_path / "killed" / "history.csv").read_text().splitlines()) - 1
+        except FileNotFoundError:
+            return 0
+
+    def kill_when(process: subprocess.Popen, reached: Callable[[], bool], delay: float) -> None:
+        while not reached() and process.poll() is None:
+            time.sleep(0.002)
+        time.sleep(delay)
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL, "the run was over before the kill"
+
+    rng = random.Random(0)
+    undisturbed = start("undisturbed")
+    kill_when(start("killed"), (tmp_path / "killed" / "state.pt").exists, 0)
+    for epoch in (1, 4):
+        kill_when(
+            start("killed", "--resume"), lambda e=epoch: epochs_done() >= e, rng.uniform(0, 0.04)
+        )
+    finishing = start("killed", "--resume", driver=("-c", LAST_WRITE))
+    finishing.communicate()
+    assert finishing.returncode == -signal.SIGKILL
+    assert load_checkpoint(tmp_path / "killed" / "unet.safetensors").info["finished"] is False
+    resumed = start("killed", "--resume")
+    for process in (resumed, undisturbed):
+        _, stderr = process.communicate()
+        assert process.returncode == 0, stderr.decode()
+
+    folders = tmp_path / "killed", tmp_path / "undisturbed"
+    for name in ("unet.safetensors", "last.safetensors"):
+        assert same(*(weights(folder / name) for folder in folders))
+    assert read_history(folders[0]) == read_history(folders[1])
+    infos = [load_checkpoint(folder / "unet.safetensors").info for folder in folders]
+    assert all(info.pop("train_seconds") > 0 and info.pop("seconds") > 0 for info in infos)
+    assert infos[0] == infos[1]
+    assert infos[0]["finished"] is True
