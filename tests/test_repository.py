@@ -1,0 +1,172 @@
+"""The repository as a whole: what it ships, what it says, and what a run of the course leaves."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import tomllib
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from unet_course import data, lesson, training
+from unet_course.checkpoints import load_checkpoint
+
+ROOT = Path(__file__).resolve().parents[1]
+TURNTABLE = ROOT / "data" / "turntable"
+MANIFEST = ROOT / "data" / "carvana_split.csv"
+MACHINE = re.compile(r"/wor[k]/\w|/roo[t]/\.|/home/(?!me/)\w+/|\.\./share[d]\b")
+MAX_FILE, MAX_TURNTABLE, MAX_WEIGHTS = 9_000_000, 10_000_000, 8_000_000
+
+
+@cache
+def tracked() -> list[Path]:
+    """The files that git tracks."""
+    listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True)
+    if listed.returncode:
+        pytest.skip(f"not a git repository: {listed.stderr.decode().strip()}")
+    paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+    return [path for path in paths if path.is_file()]
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def scores() -> dict[str, Any]:
+    return json.loads((ROOT / "outputs" / "metrics.json").read_text("utf-8"))
+
+
+def test_no_file_is_too_large_to_clone_gladly() -> None:
+    assert [p for p in tracked() if p.stat().st_size > MAX_FILE] == []
+    total = sum(p.stat().st_size for p in tracked() if p.is_relative_to(TURNTABLE))
+    assert total <= MAX_TURNTABLE
+
+
+def machine_paths(name: str, text: str) -> list[str]:
+    """Places of somebody's machine in a text; only ``.ci/run`` may look beside the repository."""
+    found = [match[0] for match in MACHINE.finditer(text)]
+    return [] if name == ".ci/run" and set(found) <= {"../share" + "d"} else found
+
+
+def test_no_file_names_a_place_on_somebodys_machine() -> None:
+    found = {}
+    for path in tracked():
+        content = path.read_bytes()
+        if b"\0" not in content:
+            name = path.relative_to(ROOT).as_posix()
+            found[name] = machine_paths(name, content.decode("utf-8", errors="replace"))
+    assert {name: places for name, places in found.items() if places} == {}
+
+
+@pytest.mark.parametrize(
+    "place", ["/wor" + "k/x", "/roo" + "t/.venv", "/home/ann/x", "../share" + "d/a"]
+)
+def test_a_place_on_somebodys_machine_is_found(place: str) -> None:
+    assert machine_paths("README.md", f"see {place}") != []
+
+
+def test_turntable_is_a_complete_dataset() -> None:
+    samples = data.find_samples(TURNTABLE)  # every photo has one mask and the reverse
+    views = Counter(sample.car for sample in samples)
+    assert len(views) >= 24 and set(views.values()) == {16}
+    for sample in samples:
+        image, _ = data.read_pair(sample)  # equal sizes; two values in the mask
+        assert image.shape == (3, 320, 480), sample.id
+
+
+def test_turntable_is_split_by_car() -> None:
+    split = [(row["car"], row["split"]) for row in rows(TURNTABLE / "split.csv")]
+    cars = [car for car, _ in split]
+    assert len(cars) == len(set(cars))
+    assert set(cars) == {sample.car for sample in data.find_samples(TURNTABLE)}
+    assert set(cars) == {row["car"] for row in rows(TURNTABLE / "metadata.csv")}
+    assert {name for _, name in split} == set(data.SPLITS)
+
+
+def test_turntable_masks_look_like_kaggles() -> None:
+    with Image.open(data.find_samples(TURNTABLE)[0].mask) as mask:
+        assert mask.format == "GIF" and mask.mode == "P"
+
+
+def test_the_manifest_has_the_cars_behind_the_published_numbers() -> None:
+    split = rows(MANIFEST)
+    assert Counter(row["split"] for row in split) == {"train": 92, "val": 16, "test": 20}
+    assert len({row["car"] for row in split}) == 128
+    assert set(split[0]) == {"car", "split"}
+
+
+def test_the_manifest_is_the_split_of_the_real_photos(carvana: Path) -> None:
+    if (carvana / "split.csv").exists():
+        assert data.read_split(carvana / "split.csv") == data.read_split(MANIFEST)
+
+
+def test_environment_repeats_no_version_but_pythons() -> None:
+    text = (ROOT / "environment.yml").read_text("utf-8")
+    entries = re.findall(r"^ *- (.+)$", text, flags=re.MULTILINE)
+    assert [e for e in entries if re.search(r"[<>=~]", e)] == [f"python {_requires_python()}"]
+    assert "-e .[lab,test]" in entries
+
+
+def test_the_makefile_takes_the_pythons_of_the_package() -> None:
+    assert _requires_python() == ">=3.11,<3.14"
+    assert "(3, 11) <= sys.version_info[:2] <= (3, 13)" in (ROOT / "Makefile").read_text("utf-8")
+
+
+def _requires_python() -> str:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["requires-python"]
+
+
+def test_shipped_weights_belong_to_the_shipped_data() -> None:
+    assert lesson.SHIPPED.stat().st_size <= MAX_WEIGHTS
+    wanted = training.run_info(TURNTABLE, data.load_split(TURNTABLE), "quick", 0)
+    info = load_checkpoint(lesson.SHIPPED).info
+    assert {key: info.get(key) for key in wanted} == wanted and info["finished"]
+
+
+def test_results_of_the_course_are_there_and_good_enough() -> None:
+    found = scores()
+    assert (found["data"], found["preset"], found["seed"]) == ("turntable", "quick", 0)
+    assert found["dice"] >= 0.97
+    for key in ("accuracy", "iou", "dice_pooled", "boundary_f1"):
+        assert 0.5 < found[key] <= 1, key
+    for figure in re.findall(r"\((outputs/[\w.]+\.png)\)", (ROOT / "README.md").read_text("utf-8")):
+        with Image.open(ROOT / figure) as image:
+            assert image.width >= 600, figure
+
+
+def readme_states(readme: str, found: dict[str, Any]) -> bool:
+    """Whether the row of the embedded dataset in README's table of results has these scores."""
+    row = next((line for line in readme.splitlines() if line.startswith("| `data/turntable`")), "")
+    return all(f"{found[key]:.4f}" in row for key in ("accuracy", "dice", "iou", "boundary_f1"))
+
+
+def test_readme_states_the_committed_scores() -> None:
+    """The scores that were committed: a run on another machine differs in the last digits."""
+    git = ["git", "-C", str(ROOT), "show", "HEAD:outputs/metrics.json"]
+    committed = subprocess.run(git, capture_output=True)
+    found = [scores()] + ([json.loads(committed.stdout)] if committed.returncode == 0 else [])
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert any(readme_states(readme, one) for one in found), "README has other scores"
+
+
+def test_a_wrong_number_in_readme_is_found() -> None:
+    found = dict(accuracy=0.99123, dice=0.98, iou=0.97, boundary_f1=0.9)
+    assert readme_states("| `data/turntable` | 0.9912 | 0.9800 | 0.9700 | 0.9000 |", found)
+    assert not readme_states("| `data/turntable` | 0.9921 | 0.9800 | 0.9700 | 0.9000 |", found)
+    assert not readme_states("no table", found)
+
+
+def test_readme_is_finished_and_its_links_lead_somewhere() -> None:
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        text = (ROOT / name).read_text("utf-8")
+        assert re.findall(r"\{\{\w+\}\}", text) == [], name
+        links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+        assert [link for link in links if not (ROOT / link).exists()] == [], name
