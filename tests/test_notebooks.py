@@ -219,7 +219,7 @@ def test_a_heavy_notebook_is_found(good: NotebookNode) -> None:
 
 
 def test_pictures_and_addresses_are_no_paths(good: NotebookNode) -> None:
-    _output(**{"image/png": "iVBOR/home/x/root/tmp/9A=="})(good)
+    _output(**{"image/png": "iVBOR/home/me/root/tmp/9A=="})(good)
     good.cells[3].source = "See https://example.org/home/page or data/turntable/train."
     assert problems(good) == []
 
