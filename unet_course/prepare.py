@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
 
@@ -78,5 +79,7 @@ def _copy(sample: Sample, output: Path, size: tuple[int, int]) -> None:
         small.save(temporary, format="GIF")
     with Image.open(sample.image) as file:
         photo = ImageOps.exif_transpose(file).convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    encoded = io.BytesIO()  # straight to a file, Pillow cuts a JPEG short when the disk fills
+    photo.save(encoded, format="JPEG", quality=88, optimize=True)
     with replacing(image_path) as temporary:
-        photo.save(temporary, format="JPEG", quality=88, optimize=True)
+        temporary.write_bytes(encoded.getvalue())
