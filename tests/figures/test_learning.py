@@ -60,9 +60,15 @@ def test_range_test_title_tells_a_safe_rate_from_one_that_is_too_high():
     rates, losses = [1e-4, 1e-3, 1e-2, 1e-1, 1.0], [1.0, 0.9, 0.5, 0.1, 3.0]
     (safe,) = learning.range_test(rates, losses, 1e-3, keep=0.0).axes
     (high,) = learning.range_test(rates, losses, 0.5, keep=0.0).axes
-    assert safe.get_title() == "The preset's rate keeps a factor of 100 below the brink"
+    assert safe.get_title() == "The preset's rate keeps a factor of 100 below the bottom"
     assert "too high" in high.get_title()
     assert set(line(safe, PREDICTION).get_xdata()) == {1e-3}
+
+
+def test_range_test_bottom_comes_before_the_first_jump():
+    rates, losses = [1e-4, 1e-3, 1e-2, 1e-1, 1.0], [1.0, 0.5, 1.2, 0.4, 3.0]
+    (ax,) = learning.range_test(rates, losses, 1e-4, keep=0.0).axes
+    assert "factor of 10 below" in ax.get_title()
 
 
 def test_running_mean_of_a_constant_loss_is_that_constant():

@@ -98,7 +98,8 @@ def range_test(
 ) -> Figure:
     """The loss while the learning rate rises step by step, and where the chosen rate lies.
 
-    The line is a running mean that keeps the share ``keep`` of what came before.
+    The line is a running mean that keeps the share ``keep`` of what came before. Its bottom is
+    where it turns for the first time: past it, it may fall again by luck between two jumps.
     """
     smooth, mean = [], 0.0
     for step, loss in enumerate(losses, start=1):
@@ -107,15 +108,15 @@ def range_test(
     figure, ax = plt.subplots(figsize=(WIDTH, 3.4))
     ax.plot(rates, losses, ".", color=LIGHT, label="loss of one batch")
     ax.plot(rates, smooth, color=IMAGE, linewidth=2, label="running mean")
-    lowest = rates[int(np.argmin(smooth))]
+    lowest = rates[_first_minimum(smooth)]
     ax.axvline(chosen, color=PREDICTION, linewidth=2, label=f"the preset's {chosen:g}")
-    ax.axvline(lowest, color=GREY, linestyle=":", label=f"lowest loss, at {lowest:.1g}")
+    ax.axvline(lowest, color=GREY, linestyle=":", label=f"first bottom, at {lowest:.1g}")
     ax.set(xscale="log", xlabel="learning rate of the step", ylabel="training loss")
     ax.set_ylim(0, 1.3 * max(losses[: max(1, len(losses) // 3)]))
     if chosen < lowest:
-        ax.set_title(f"The preset's rate keeps a factor of {lowest / chosen:.0f} below the brink")
+        ax.set_title(f"The preset's rate keeps a factor of {lowest / chosen:.0f} below the bottom")
     else:
-        ax.set_title("The preset's rate is too high here: the loss is lowest before it")
+        ax.set_title("The preset's rate is too high here: the loss turns before it")
     ax.legend()
     plt.close(figure)
     return figure
@@ -216,6 +217,17 @@ def memory_table(
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     plt.close(figure)
     return figure
+
+
+def _first_minimum(values: Sequence[float]) -> int:
+    """Where ``values`` are lowest before they first climb back a tenth of their fall."""
+    best = 0
+    for i, value in enumerate(values):
+        if value < values[best]:
+            best = i
+        elif value - values[best] > 0.1 * (max(values[: best + 1]) - values[best]) > 0:
+            break
+    return best
 
 
 def _gap(row: Mapping[str, float]) -> str:
