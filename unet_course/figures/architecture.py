@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
 
 from unet_course.figures import style
@@ -70,8 +71,10 @@ def draw_unet(
     right = max(x + t + o for x, t, o in zip(left, thick, tilt, strict=True))
     top, bottom = rows[0] / 2 + 0.5, middle[-1] - rows[-1] / 2 - gap + 0.2
     scale = min(style.WIDTH / (right + 1.95), 1.25)
+    # not layout="none": saving such a figure hands it back to the style's automatic layout
+    fixed = PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=False)
     figure = plt.figure(
-        figsize=(style.WIDTH, scale * (top - bottom)), layout="none", facecolor="white"
+        figsize=(style.WIDTH, scale * (top - bottom)), layout=fixed, facecolor="white"
     )
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
@@ -163,9 +166,9 @@ def _legend(ax: Axes, kinds: set[str], x: float, y: float) -> None:
 
 def draw_context_and_detail(detail: object, context: object) -> Figure:
     """Two photos ``(3, H, W)``: a small part at full resolution, and the whole at a coarse one."""
-    figure, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 3.2))
-    style.show_image(axes[0], detail, "Detail without context: an edge, but of what?")
-    style.show_image(axes[1], context, "Context without detail: a car, but where does it end?")
+    figure, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 3.3), width_ratios=(1, 1.5))
+    style.show_image(axes[0], detail, "Detail: an edge, but of what?")
+    style.show_image(axes[1], context, "Context: a car, but where does it end?")
     plt.close(figure)
     return figure
 
@@ -181,6 +184,7 @@ def draw_grids(grids: Mapping[str, object], *, title: str = "") -> Figure:
             ax.text(column, row, f"{value:.3g}", ha="center", va="center", fontsize=9)
         ax.set_title(name, fontweight="normal")
         ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
     plt.close(figure)
     return figure
@@ -213,7 +217,7 @@ def draw_receptive_fields(
     height, width = np.asarray(image).shape[-2:]
     reach = [(0, 0, height, width), *boxes.values()]
     for (name, (top, left, bottom, right)), shade in zip(
-        boxes.items(), np.linspace(0.35, 1, len(boxes)), strict=True
+        boxes.items(), np.linspace(0.6, 1, len(boxes)), strict=True
     ):
         color = 1 - shade * (1 - np.array(to_rgb(style.FALSE_POSITIVE)))
         ax.add_patch(Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1,
@@ -238,6 +242,7 @@ def draw_reach(gradients: Mapping[str, object]) -> Figure:
         values = values / values.max()
         shown = ax.imshow(np.ma.masked_equal(values, 0), cmap="cividis", norm=LogNorm(1e-6, 1))
         ax.set(title=name, xticks=[], yticks=[])
+        ax.spines[:].set_visible(True)
     figure.colorbar(shown, ax=axes, label="gradient, share of the largest", shrink=0.8)
     plt.close(figure)
     return figure
@@ -251,7 +256,7 @@ def draw_overfitting(
     upper, lower = figure.subfigures(2, 1, height_ratios=(1.3, 1))
     ax = upper.subplots()
     ax.plot(np.arange(1, len(losses) + 1), losses, color=style.IMAGE)
-    ax.set(yscale="log", xlabel="step", ylabel="loss on the batch", title=title)
+    ax.set(ylim=(0, None), xlabel="step", ylabel="loss on the batch", title=title)
     axes = lower.subplots(1, 1 + len(snapshots))
     pictures = {"one of its photos": photo} | {f"step {n}": p for n, p in snapshots.items()}
     for ax, (name, picture) in zip(axes, pictures.items(), strict=True):
@@ -266,9 +271,8 @@ def draw_comparison(
 ) -> Figure:
     """Photos above a row of error maps for each set of predicted masks ``(H, W)``."""
     rows, columns = 1 + len(predictions), len(photos)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(style.WIDTH, rows * 0.75 * style.WIDTH / columns), squeeze=False
-    )
+    height = rows * 0.75 * style.WIDTH / max(columns, 4)
+    figure, axes = plt.subplots(rows, columns, figsize=(style.WIDTH, height), squeeze=False)
     for column, (photo, truth) in enumerate(zip(photos, truths, strict=True)):
         style.show_image(axes[0, column], photo, "" if column else "photos never trained on")
         for row, (name, masks) in enumerate(predictions.items(), start=1):
