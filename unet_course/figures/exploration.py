@@ -27,7 +27,7 @@ from unet_course.figures.style import (
     to_display,
 )
 
-PHOTO_DPI = 80  # of figures full of photos: PNG stores photos badly, and notebooks stay small
+PHOTO_DPI = 72  # of figures full of photos: PNG stores photos badly, and notebooks stay small
 SHARE = LinearSegmentedColormap.from_list("share", ["#FFFFFF", TRUTH, "#00382A"])
 
 
@@ -36,6 +36,19 @@ def draw_outline(ax: Axes, mask: object, color: str = TRUTH, *, width: float = 1
     array = np.asarray(mask) > 0
     if array.any() and not array.all():
         ax.contour(array, levels=[0.5], colors=color, linewidths=width)
+
+
+def photo_grid(
+    count: int, columns: int, height: float, *, dpi: int | None = None
+) -> tuple[Figure, list[Axes]]:
+    """A figure with rows of ``height`` inches and its first ``count`` axes; none has ticks."""
+    rows = -(-count // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(WIDTH, rows * height), dpi=dpi, squeeze=False
+    )
+    for ax in axes.flat:
+        ax.set_axis_off()
+    return figure, list(axes.flat[:count])
 
 
 def pixel_zoom(image: object, mask: object, row: int, column: int, *, side: int = 10) -> Figure:
@@ -85,17 +98,11 @@ def outlined(
     colors: Sequence[str] | None = None,
 ) -> Figure:
     """A grid of photos with the outlines of their masks (green, or one colour per photo)."""
-    rows = -(-len(images) // columns)
     height, width = np.asarray(masks[0]).shape
-    panel = WIDTH / columns
-    size = (WIDTH, rows * (panel * height / width + 0.28))
-    figure, axes = plt.subplots(rows, columns, figsize=size, dpi=PHOTO_DPI, squeeze=False)
-    for ax in axes.flat:
-        ax.set_axis_off()
+    panel = WIDTH / columns * height / width + 0.28
+    figure, axes = photo_grid(len(images), columns, panel, dpi=PHOTO_DPI)
     colors = colors or [TRUTH] * len(images)
-    for ax, image, mask, title, color in zip(
-        axes.flat, images, masks, titles, colors, strict=False
-    ):
+    for ax, image, mask, title, color in zip(axes, images, masks, titles, colors, strict=True):
         show_image(ax, image, title)
         draw_outline(ax, mask, color)
     plt.close(figure)
@@ -107,7 +114,8 @@ def foreground_shares(shares: object, views: Sequence[str]) -> Figure:
     shares = np.asarray(shares)
     names = sorted(set(views))
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.2), width_ratios=(1, 1.3))
-    left.hist(shares, bins=np.linspace(0, max(0.5, shares.max()), 26), color=TRUTH)
+    top = max(0.5, shares.max())
+    left.hist(shares, bins=np.linspace(0, top, 26), color=TRUTH)
     left.axvline(shares.mean(), color=INK, lw=1, ls="--")
     left.set_title(f"On average {shares.mean():.0%} of a photo is car")
     left.set(xlabel="share of pixels that are car", ylabel="photos")
@@ -116,7 +124,7 @@ def foreground_shares(shares: object, views: Sequence[str]) -> Figure:
     means = [shares[np.array(views) == name].mean() for name in names]
     most, least = names[int(np.argmax(means))], names[int(np.argmin(means))]
     right.set_title(f"View {most} shows most car, view {least} least")
-    right.set(xlabel="view", ylim=(0, None))
+    right.set(xlabel="view", ylim=(0, top * 1.02))
     right.set_xticks(range(len(names)), names)
     for ax, axis in ((left, left.xaxis), (right, right.yaxis)):
         axis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -127,15 +135,12 @@ def foreground_shares(shares: object, views: Sequence[str]) -> Figure:
 
 def mean_masks(means: Mapping[str, object], *, threshold: float = 0.5, columns: int = 4) -> Figure:
     """A heat map per view of how often each pixel is car; the line is where ``threshold`` cuts."""
-    rows = -(-len(means) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 1.55 * rows + 0.2), squeeze=False)
-    for ax in axes.flat:
-        ax.set_axis_off()
-    for ax, (view, mean) in zip(axes.flat, means.items(), strict=False):
+    figure, axes = photo_grid(len(means), columns, 1.6)
+    for ax, (view, mean) in zip(axes, means.items(), strict=True):
         drawn = ax.imshow(np.asarray(mean), cmap=SHARE, vmin=0, vmax=1)
         draw_outline(ax, np.asarray(mean) > threshold, PREDICTION)
         ax.set_title(f"view {view}")
-    figure.colorbar(drawn, ax=axes, shrink=0.5, label="share of cars that cover the pixel")
+    figure.colorbar(drawn, ax=figure.axes, shrink=0.5, label="share of cars that cover the pixel")
     plt.close(figure)
     return figure
 
@@ -171,14 +176,11 @@ def prediction_errors(
 ) -> Figure:
     """Photos in a row with the pixels that a prediction got wrong in the errors' colours."""
     height, width = np.asarray(truths[0]).shape
-    panel = WIDTH / len(images)
-    figure, axes = plt.subplots(
-        1, len(images), figsize=(WIDTH, panel * height / width + 0.7), squeeze=False
-    )
-    for ax, *three, title in zip(axes[0], images, predictions, truths, titles, strict=True):
+    panel = WIDTH / len(images) * height / width
+    figure, axes = photo_grid(len(images), len(images), panel + 0.7)
+    for ax, *three, title in zip(axes, images, predictions, truths, titles, strict=True):
         ax.imshow(error_map(*three))
         ax.set_title(title)
-        ax.set_axis_off()
     error_legend(figure)
     plt.close(figure)
     return figure
@@ -207,13 +209,12 @@ def resized_masks(masks: Mapping[str, object], truth: object) -> Figure:
     """Small masks, drawn large, with the outline of the full-size ``truth`` ``(H, W)`` over them."""
     truth = np.asarray(truth)
     height, width = truth.shape
-    figure, axes = plt.subplots(1, len(masks), figsize=(WIDTH, 2.9), squeeze=False)
-    for ax, (title, mask) in zip(axes[0], masks.items(), strict=True):
+    figure, axes = photo_grid(len(masks), len(masks), 2.9)
+    for ax, (title, mask) in zip(axes, masks.items(), strict=True):
         ax.imshow(np.asarray(mask), cmap=SHARE, vmin=0, vmax=1.6, extent=(0, width, height, 0))
         # + 0.5: pixel centres of the full-size mask in the same coordinates
         ax.contour(np.arange(width) + 0.5, np.arange(height) + 0.5, truth, levels=[0.5],
                    colors=INK, linewidths=1.5)  # fmt: skip
         ax.set_title(title)
-        ax.set_axis_off()
     plt.close(figure)
     return figure
