@@ -38,7 +38,7 @@ def test_results_shows_truth_and_prediction_and_a_planted_error_in_their_colours
     shade = 0.55 + 0.45 * 200 / 255
     np.testing.assert_allclose(picture(axes[1])[30, 30], np.array(to_rgb(TRUTH)) * shade)
     np.testing.assert_allclose(picture(axes[2])[3, 4], np.array(to_rgb(PREDICTION)) * shade)
-    np.testing.assert_allclose(picture(axes[1])[3, 4], 200 / 255)  # truth has nothing there
+    np.testing.assert_allclose(picture(axes[1])[3, 4], 0.93)  # truth has nothing there
     np.testing.assert_allclose(picture(axes[3])[3, 4], to_rgb(FALSE_POSITIVE))
     assert axes[0].get_ylabel() == "worst\nDice 0.9000"
 

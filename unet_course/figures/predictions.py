@@ -48,7 +48,7 @@ def results(examples: Sequence[Example], *, title: str) -> Figure:
     height = (WIDTH - 0.55) / 4 * shape[-2] / shape[-1] + 0.05
     figure, axes = plt.subplots(
         len(examples), 4, figsize=(WIDTH, len(examples) * height + 0.8), squeeze=False,
-        layout="constrained",
+        layout="constrained", dpi=80,  # photos make large files
     )  # fmt: skip
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     for row, example in zip(axes, examples, strict=True):
@@ -149,7 +149,7 @@ def threshold_view(image: object, truth: object, probability: object, threshold:
     both = predicted.sum() + truth.sum()
     dice = 2 * (predicted & truth).sum() / both if both else 1.0
     wrong_in, wrong_out = (truth & ~predicted).sum(), (predicted & ~truth).sum()
-    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.5))
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.5), dpi=80)
     _show(axes[0], probability, f"probability, cut at {threshold:.2f}", cmap="gray", vmin=0, vmax=1)
     if predicted.any() and not predicted.all():
         axes[0].contour(probability, levels=[threshold], colors=[PREDICTION], linewidths=1.5)
@@ -192,11 +192,10 @@ def _enlarge_worst_spot(ax: Axes, example: Example) -> None:
 
 
 def _paint(image: object, mask: object, color: str) -> np.ndarray:
-    """The photo with the foreground of ``mask`` in ``color``, its light and shade kept."""
-    shown, inside = style.to_display(image), np.asarray(mask) > 0
-    light = 0.55 + 0.45 * shown[inside].mean(-1, keepdims=True)
-    shown[inside] = np.array(to_rgb(color)) * light
-    return shown
+    """The foreground of ``mask`` in ``color``, with the photo's light and shade, on flat pale grey."""
+    inside = np.asarray(mask) > 0
+    light = 0.55 + 0.45 * style.to_display(image).mean(-1, keepdims=True)
+    return np.where(inside[..., None], np.array(to_rgb(color)) * light, 0.93)
 
 
 def _show(ax: Axes, array: np.ndarray, title: str = "", **options: object) -> None:
