@@ -66,7 +66,8 @@ def test_range_test_title_tells_a_safe_rate_from_one_that_is_too_high():
 
 
 def test_range_test_bottom_comes_before_the_first_jump():
-    rates, losses = [1e-4, 1e-3, 1e-2, 1e-1, 1.0], [1.0, 0.5, 1.2, 0.4, 3.0]
+    rates = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]
+    losses = [1.0, 0.99, 1.01, 0.5, 1.2, 0.4, 3.0]  # a wobble, a fall, a jump, luck
     (ax,) = learning.range_test(rates, losses, 1e-4, keep=0.0).axes
     assert "factor of 10 below" in ax.get_title()
 

@@ -220,12 +220,12 @@ def memory_table(
 
 
 def _first_minimum(values: Sequence[float]) -> int:
-    """Where ``values`` are lowest before they first climb back a tenth of their fall."""
-    best = 0
+    """Where ``values`` are lowest before they first climb back a tenth of their whole fall."""
+    best, climb = 0, 0.1 * (values[0] - min(values))
     for i, value in enumerate(values):
         if value < values[best]:
             best = i
-        elif value - values[best] > 0.1 * (max(values[: best + 1]) - values[best]) > 0:
+        elif value - values[best] > climb:
             break
     return best
 
