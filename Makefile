@@ -52,8 +52,9 @@ help: ## this list
 		exit 1; }; fi; \
 	touch .venv/made
 	@echo "Installing into .venv (once; PyTorch is large)"
-	@if command -v uv >/dev/null 2>&1; then uv pip install --python $(PY) --editable '.[$*]'; \
-	else $(PY) -m pip install --disable-pip-version-check --editable '.[$*]'; fi
+	@[ -t 1 ] || quiet=--quiet; \
+	if command -v uv >/dev/null 2>&1; then uv pip install $$quiet --python $(PY) --editable '.[$*]'; \
+	else $(PY) -m pip install $$quiet --disable-pip-version-check --editable '.[$*]'; fi
 	@touch $@ $(if $(filter test,$*),.venv/installed-lab)
 
 .PHONY: course test lab figures notebooks address help
