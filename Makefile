@@ -21,7 +21,7 @@ test: .venv/installed-test ## check style, package and notebooks
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m pytest --cov --cov-report=term-missing:skip-covered
-	UNET_COURSE_PRESET=smoke $(PY) -m pytest --nbval --nbval-current-env \
+	UNET_COURSE_PRESET=smoke UNET_COURSE_PROGRESS=/dev/null $(PY) -m pytest --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 1200 notebooks
 
 lab: .venv/installed-lab ## open the notebooks in JupyterLab
