@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 
 from unet_course import data, training
 from unet_course.checkpoints import Checkpoint, CheckpointError, load_checkpoint
@@ -45,7 +44,7 @@ class Lesson:
 
     @property
     def device(self) -> torch.device:
-        return PartialState().device
+        return training.find_device()
 
 
 def start(

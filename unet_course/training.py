@@ -54,6 +54,11 @@ def get_preset(name: str) -> dict[str, Any]:
     return PRESETS[name]
 
 
+def find_device() -> torch.device:
+    """The device that accelerate finds: a GPU, else the CPU, which several processes can share."""
+    return PartialState(cpu=not torch.accelerator.is_available()).device
+
+
 def choose_precision(device: torch.device) -> str:
     """``"bf16"``, ``"fp16"`` or ``"no"`` (float32), by what the device has units for.
 
@@ -143,18 +148,19 @@ def fit(
     state_path = output_dir / "state.pt"
     state = _load_state(state_path, info) if resume and state_path.exists() else None
 
-    device = PartialState().device
+    device = find_device()
     precision = state["precision"] if state else choose_precision(device)
     AcceleratorState._reset_state()  # an earlier Accelerator of this process fixed its precision
     accelerator = Accelerator(
-        mixed_precision=precision, split_batches=True, step_scheduler_with_optimizer=False
-    )
+        cpu=device.type == "cpu", mixed_precision=precision, split_batches=True,
+        step_scheduler_with_optimizer=False,
+    )  # fmt: skip
     layout = torch.channels_last if precision != "no" else torch.contiguous_format
     model = model.to(device, memory_format=layout)
     steps = math.ceil(len(train_set) / batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=1e-2)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=lr, total_steps=epochs * steps, pct_start=0.2
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(  # which cannot have 5 steps: it divides by 0
+        optimizer, max_lr=lr, total_steps=max(6, epochs * steps), pct_start=0.2
     )
     history: History = []
     if state:

@@ -41,7 +41,6 @@ RC = {
     "xtick.color": GREY,
     "ytick.color": GREY,
     "legend.frameon": False,
-    "image.interpolation": "nearest",
     "svg.hashsalt": "unet-course",
 }
 
