@@ -40,11 +40,10 @@ def predict(checkpoint: Checkpoint, image: Tensor, *, flip: bool = False) -> Ten
     width, height = checkpoint.size
     device = next(checkpoint.model.parameters()).device
     resized = tvf.resize(image.as_subclass(Tensor), [height, width], antialias=True)
-    probability = _probability(
-        checkpoint.model, prepare_image(resized, checkpoint).to(device), flip
-    )
+    batch = prepare_image(resized, checkpoint).to(device)
+    probability = _probability(checkpoint.model, batch, flip).cpu()
     full = F.interpolate(probability, image.shape[-2:], mode="bilinear", antialias=True)
-    return full[0, 0].clamp(0, 1).cpu()
+    return full[0, 0].clamp(0, 1)
 
 
 @torch.no_grad()
