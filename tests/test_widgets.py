@@ -30,10 +30,20 @@ def both_panels(figure: Figure) -> list[np.ndarray]:
     return [np.asarray(ax.images[0].get_array()) for ax in figure.axes]
 
 
+def test_an_explorer_shows_another_picture_when_its_slider_moves(striped):
+    image, mask = striped
+    box = widgets.browse_photos([image, image.flip(-1)], [mask, mask.flip(-1)], ["a_01", "a_02"])
+    *controls, picture = box.children
+    before = bytes(picture.value)
+    assert before.startswith(b"\x89PNG")
+    controls[0].value = 1
+    assert bytes(picture.value).startswith(b"\x89PNG") and bytes(picture.value) != before
+
+
 def test_browse_photos_draws_the_chosen_photo_at_the_chosen_opacity(monkeypatch, striped):
     image, mask = striped
     drawn = []
-    monkeypatch.setattr(widgets, "display", drawn.append)
+    monkeypatch.setattr(widgets, "as_png", lambda figure: drawn.append(figure) or b"")
     box = widgets.browse_photos([image, image.flip(-1)], [mask, mask.flip(-1)], ["a_01", "a_02"])
     photo, opacity, _ = box.children
     photo.value, opacity.value = 1, 0.0
@@ -72,7 +82,7 @@ def test_a_random_draw_is_the_same_for_a_seed_and_leaves_the_global_state_alone(
 def test_augment_photos_makes_a_transform_of_the_chosen_strength(monkeypatch, striped):
     image, mask = striped
     made, drawn = [], []
-    monkeypatch.setattr(widgets, "display", drawn.append)
+    monkeypatch.setattr(widgets, "as_png", lambda figure: drawn.append(figure) or b"")
 
     def make(strength: float) -> v2.Transform:
         made.append(strength)
@@ -92,7 +102,7 @@ def test_threshold_explorer_draws_at_one_half_and_again_where_the_slider_stops(
 ):
     image, mask = striped
     drawn = []
-    monkeypatch.setattr(widgets, "display", drawn.append)
+    monkeypatch.setattr(widgets, "as_png", lambda figure: drawn.append(figure) or b"")
     slider, _ = widgets.threshold_explorer(image, mask, 0.6 * mask.float()).children
     assert not slider.continuous_update
     slider.value = 0.7

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import ipywidgets
 import matplotlib.pyplot as plt
 import torch
-from IPython.display import display
 from matplotlib.figure import Figure
 from torch import Tensor
 from torchvision import tv_tensors
@@ -24,19 +24,24 @@ def explore(draw: Callable[..., Figure], **controls: ipywidgets.Widget) -> ipywi
         controls: one ipywidgets control per argument of ``draw``, made with
             ``continuous_update=False`` so that a figure is drawn when a slider comes to rest.
     """
-    output = ipywidgets.Output()
+    # a picture, not an Output: papermill sometimes waits for ever on a cell that shows an Output
+    picture = ipywidgets.Image(format="png", layout={"max_width": "100%", "object_fit": "contain"})
 
     def redraw(_change: object = None) -> None:
-        figure = draw(**{name: control.value for name, control in controls.items()})
-        with output:
-            output.clear_output(wait=True)
-            display(figure)
-        plt.close(figure)
+        picture.value = as_png(draw(**{name: c.value for name, c in controls.items()}))
 
     for control in controls.values():
         control.observe(redraw, names="value")
     redraw()
-    return ipywidgets.VBox([*controls.values(), output])
+    return ipywidgets.VBox([*controls.values(), picture])
+
+
+def as_png(figure: Figure) -> bytes:
+    """The bytes of a figure as PNG; closes the figure."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=figure.dpi)
+    plt.close(figure)
+    return buffer.getvalue()
 
 
 def browse_photos(
