@@ -32,7 +32,7 @@ from unet_course.progress import progress
 # same time on a small dataset (many epochs) and on a large one (few).
 PRESETS: dict[str, dict[str, Any]] = {
     "smoke": dict(size=(96, 64), width=8, depth=3, images=192, batch_size=8, lr=4e-3),
-    "quick": dict(size=(240, 160), width=16, depth=4, images=4500, batch_size=8, lr=4e-3),
+    "quick": dict(size=(240, 160), width=16, depth=4, images=5800, batch_size=8, lr=4e-3),
     "full": dict(size=(480, 320), width=16, depth=4, images=24000, batch_size=8, lr=4e-3),
 }
 
