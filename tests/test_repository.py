@@ -67,7 +67,7 @@ def test_no_file_names_a_place_on_somebodys_machine() -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["/wor" + "k/x", "/roo" + "t/.venv", "/home/ann/x", "../share" + "d/a"]
+    "place", ["/wor" + "k/x", "/roo" + "t/.venv", "/ho" + "me/ann/x", "../share" + "d/a"]
 )
 def test_a_place_on_somebodys_machine_is_found(place: str) -> None:
     assert machine_paths("README.md", f"see {place}") != []

@@ -141,11 +141,13 @@ def test_reach_leaves_pixels_that_do_not_matter_blank() -> None:
 def test_overfitting_shows_the_curve_and_a_picture_per_moment() -> None:
     picture = torch.rand(3, 8, 12)
     moments = {1: torch.zeros(8, 12), 9: torch.ones(8, 12)}
-    figure = architecture.draw_overfitting([1.0, 0.5, 0.1], picture, moments, title="It learns")
+    figure = architecture.draw_overfitting(
+        [1.0, 0.5, 0.1], picture, torch.ones(8, 12), moments, title="It learns"
+    )
     curve = figure.axes[0].lines[0]
     assert curve.get_xdata().tolist() == [1, 2, 3] and list(curve.get_ydata()) == [1.0, 0.5, 0.1]
     titles = [ax.get_title("left") for ax in figure.axes[1:]]
-    assert titles == ["one of its photos", "step 1", "step 9"]
+    assert titles == ["one of its photos", "step 1", "step 9", "its mask"]
 
 
 def test_comparison_paints_errors_of_each_prediction_in_the_palette() -> None:
@@ -159,7 +161,10 @@ def test_comparison_paints_errors_of_each_prediction_in_the_palette() -> None:
     assert np.allclose(second[3, 3], to_rgb(style.FALSE_NEGATIVE))
 
 
-def test_context_and_detail_are_two_different_pictures() -> None:
-    fine = torch.randint(0, 255, (3, 24, 24), dtype=torch.uint8)
-    figure = architecture.draw_context_and_detail(fine, fine[:, ::8, ::8])
-    assert [ax.images[0].get_array().shape for ax in figure.axes] == [(24, 24, 3), (3, 3, 3)]
+def test_context_and_detail_show_the_photo_its_window_and_the_coarse_copy() -> None:
+    photo = torch.randint(0, 255, (3, 24, 48), dtype=torch.uint8)
+    figure = architecture.draw_context_and_detail(photo, (4, 10, 8), photo[:, ::8, ::8])
+    whole, detail, coarse = (ax.images[0].get_array() for ax in figure.axes)
+    assert whole.shape == (24, 48, 3) and coarse.shape == (3, 6, 3)
+    np.testing.assert_array_equal(detail, whole[4:12, 10:18])
+    assert figure.axes[0].patches[0].get_bbox().extents.tolist() == [9.5, 3.5, 17.5, 11.5]

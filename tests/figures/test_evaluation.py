@@ -47,7 +47,7 @@ def test_threshold_curve_states_the_gain_over_one_half():
     thresholds = np.arange(1, 100) / 100
     dice = 0.9 - (thresholds - 0.7) ** 2
     ax = evaluation.threshold_curve(thresholds, dice, 0.7).axes[0]
-    assert title(ax) == "Moving the threshold from 0.50 to 0.70 gains 0.0400"
+    assert title(ax) == "Moving the threshold from 0.50 to 0.70 gains 0.0400 on the validation cars"
     assert ax.get_ylim()[0] < 0.86 < 0.9 < ax.get_ylim()[1]  # both points are in view
 
 

@@ -38,6 +38,8 @@ def test_pixel_zoom_prints_the_mask_value_of_every_pixel_of_the_crop(photo, mask
     figure = exploration.pixel_zoom(photo, mask, 4, 9, side=3)
     printed = [text.get_text() for text in figure.axes[2].texts]
     assert printed == [str(v) for v in mask[4:7, 9:12].flatten().tolist()]
+    white = [text.get_color() == "white" for text in figure.axes[2].texts]
+    assert white == mask[4:7, 9:12].flatten().bool().tolist()  # legible on the car's colour
 
 
 def test_pixel_zoom_labels_rows_and_columns_of_the_whole_photo(photo, mask):
@@ -90,6 +92,8 @@ def test_foreground_shares_names_the_views_with_most_and_least_car():
     figure = exploration.foreground_shares([0.1, 0.3, 0.1, 0.4], ["01", "02", "01", "03"])
     assert "View 03 shows most car, view 01 least" in titles(figure)
     assert "On average 22% of a photo is car" in titles(figure)
+    lines = figure.axes[1].collections[1].get_segments()
+    np.testing.assert_allclose([line[0][1] for line in lines], [0.1, 0.3, 0.4])  # means of views
 
 
 def test_foreground_shares_shows_photos_that_are_all_car():

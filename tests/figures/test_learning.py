@@ -60,7 +60,7 @@ def test_range_test_title_tells_a_safe_rate_from_one_that_is_too_high():
     rates, losses = [1e-4, 1e-3, 1e-2, 1e-1, 1.0], [1.0, 0.9, 0.5, 0.1, 3.0]
     (safe,) = learning.range_test(rates, losses, 1e-3, keep=0.0).axes
     (high,) = learning.range_test(rates, losses, 0.5, keep=0.0).axes
-    assert safe.get_title() == "The preset's rate keeps a factor of 100 below the bottom"
+    assert safe.get_title() == "The preset's rate is 100 times below the bottom"
     assert "too high" in high.get_title()
     assert set(line(safe, PREDICTION).get_xdata()) == {1e-3}
 
@@ -69,7 +69,7 @@ def test_range_test_bottom_comes_before_the_first_jump():
     rates = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]
     losses = [1.0, 0.99, 1.01, 0.5, 1.2, 0.4, 3.0]  # a wobble, a fall, a jump, luck
     (ax,) = learning.range_test(rates, losses, 1e-4, keep=0.0).axes
-    assert "factor of 10 below" in ax.get_title()
+    assert "is 10 times below" in ax.get_title()
 
 
 def test_running_mean_of_a_constant_loss_is_that_constant():

@@ -102,7 +102,16 @@ def test_prediction_steps_names_the_sizes_as_width_by_height(photo, truth):
     small = torch.zeros(10, 15)
     figure = predictions.prediction_steps(photo, photo[:, ::4, ::4], small, small, truth)
     assert [title(ax) for ax in figure.axes][:2] == ["photo 60x40", "resized 15x10"]
-    assert "mask 60x40" in title(figure.axes[4])
+    assert "mask 60x40" in title(figure.axes[5])
+
+
+def test_prediction_steps_enlarges_a_piece_of_the_unsure_line(photo, truth):
+    probability = truth.float()
+    probability[10, 50] = 0.5
+    figure = predictions.prediction_steps(photo, photo, probability, probability, truth)
+    (frame,) = figure.axes[3].patches
+    assert frame.get_x() <= 50 < frame.get_x() + frame.get_width()
+    assert 0.5 in picture(figure.axes[4])
 
 
 def test_feature_maps_shows_each_channel_and_nothing_beside_the_bottleneck():
@@ -124,6 +133,16 @@ def test_skip_ablation_names_the_skip_that_is_missed_most(photo, truth):
     assert figure.get_suptitle() == "Without skip 0 the network loses most: 0.0800 Dice"
     heights = [bar.get_height() for bar in figure.axes[0].patches]
     np.testing.assert_allclose(heights, [0, 0.08, 0.01])
+
+
+def test_skip_ablation_enlarges_the_spot_of_the_errors(photo, truth):
+    wrong = truth.clone()
+    wrong[2:6, 3:9] = True
+    figure = predictions.skip_ablation(photo, truth, {"all skips": (truth, 1.0), "x": (wrong, 0.9)})
+    whole, spot = figure.axes[3:]
+    (frame,) = whole.patches
+    assert frame.get_x() <= 3 and frame.get_x() + frame.get_width() >= 9
+    assert (picture(spot) == to_rgb(FALSE_POSITIVE)).all(-1).sum() == 24
 
 
 def test_tiles_draws_the_difference_and_the_edges_of_the_tiles():

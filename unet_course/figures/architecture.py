@@ -19,7 +19,7 @@ from unet_course.figures import style
 ARROWS = {  # how a map was made: the arrow's colour and what the legend calls it
     "conv": (style.GREY, "3×3 convolution, ReLU"),
     "pool": (style.IMAGE, "2×2 max pooling"),
-    "up": (style.PREDICTION, "upsampling ×2"),
+    "up": (style.PREDICTION, "up-convolution ×2"),
     "skip": (style.IMAGE, "skip: copy, concatenate"),
     "point": (style.INK, "1×1 convolution"),
 }
@@ -164,11 +164,16 @@ def _legend(ax: Axes, kinds: set[str], x: float, y: float) -> None:
         y += 0.24
 
 
-def draw_context_and_detail(detail: object, context: object) -> Figure:
-    """Two photos ``(3, H, W)``: a small part at full resolution, and the whole at a coarse one."""
-    figure, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 3.3), width_ratios=(1, 1.5))
-    style.show_image(axes[0], detail, "Detail: an edge, but of what?")
-    style.show_image(axes[1], context, "Context: a car, but where does it end?")
+def draw_context_and_detail(photo: object, window: tuple[int, int, int], context: object) -> Figure:
+    """A photo ``(3, H, W)``, a square ``window`` (top, left, side) of it, and a coarse copy."""
+    top, left, side = window
+    figure, axes = plt.subplots(1, 3, figsize=(style.WIDTH, 2.5), width_ratios=(1.5, 1, 1.5))
+    style.show_image(axes[0], photo, "A photo")
+    axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), side, side, fill=False,
+                                edgecolor=style.FALSE_POSITIVE, linewidth=2))  # fmt: skip
+    detail = np.asarray(photo)[:, top : top + side, left : left + side]
+    style.show_image(axes[1], detail, "Detail: edge of what?")
+    style.show_image(axes[2], context, "Context: where does it end?")
     plt.close(figure)
     return figure
 
@@ -222,10 +227,10 @@ def draw_receptive_fields(
         color = 1 - shade * (1 - np.array(to_rgb(style.FALSE_POSITIVE)))
         ax.add_patch(Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1,
                                fill=False, edgecolor=color, linewidth=2.2))  # fmt: skip
-        ax.text(left, top, name, fontsize=9, va="top", color="white",
-                bbox={"facecolor": color, "edgecolor": "none", "pad": 1.5})  # fmt: skip
+        ax.text((left + right) / 2, top - 1.5, name, fontsize=9, ha="center", va="bottom",
+                color="white", bbox={"facecolor": color, "edgecolor": "none", "pad": 1.5})  # fmt: skip
     low, high = np.min([b[:2] for b in reach], axis=0), np.max([b[2:] for b in reach], axis=0)
-    ax.set(xlim=(low[1] - 3, high[1] + 3), ylim=(high[0] + 3, low[0] - 3))
+    ax.set(xlim=(low[1] - 3, high[1] + 3), ylim=(high[0] + 3, low[0] - 12))
     plt.close(figure)
     return figure
 
@@ -249,16 +254,22 @@ def draw_reach(gradients: Mapping[str, object]) -> Figure:
 
 
 def draw_overfitting(
-    losses: Sequence[float], photo: object, snapshots: Mapping[int, object], *, title: str = ""
+    losses: Sequence[float],
+    photo: object,
+    mask: object,
+    snapshots: Mapping[int, object],
+    *,
+    title: str = "",
 ) -> Figure:
-    """A loss curve above the photo and the probabilities ``(H, W)`` predicted after some steps."""
+    """A loss curve above a photo, probabilities ``(H, W)`` after some steps, and its mask."""
     figure = plt.figure(figsize=(style.WIDTH, 4.4))
     upper, lower = figure.subfigures(2, 1, height_ratios=(1.3, 1))
     ax = upper.subplots()
     ax.plot(np.arange(1, len(losses) + 1), losses, color=style.IMAGE)
     ax.set(ylim=(0, None), xlabel="step", ylabel="loss on the batch", title=title)
-    axes = lower.subplots(1, 1 + len(snapshots))
-    pictures = {"one of its photos": photo} | {f"step {n}": p for n, p in snapshots.items()}
+    axes = lower.subplots(1, 2 + len(snapshots))
+    steps = {f"step {n}": p for n, p in snapshots.items()}
+    pictures = {"one of its photos": photo} | steps | {"its mask": mask}
     for ax, (name, picture) in zip(axes, pictures.items(), strict=True):
         style.show_image(ax, picture)
         ax.set_title(name, fontweight="normal")

@@ -70,7 +70,8 @@ def threshold_curve(
     ax.plot(0.5, at_half, "o", color=style.GREY, label=f"0.50: {at_half:.4f}")
     ax.plot(chosen, dice.max(), "o", color=TRUTH, label=f"best, {chosen:.2f}: {dice.max():.4f}")
     ax.set_ylim(min(dice.max() - floor, at_half - floor / 2), dice.max() + 0.1 * floor)
-    ax.set_title(f"Moving the threshold from 0.50 to {chosen:.2f} gains {dice.max() - at_half:.4f}")
+    gain = f"gains {dice.max() - at_half:.4f} on the validation cars"
+    ax.set_title(f"Moving the threshold from 0.50 to {chosen:.2f} {gain}")
     ax.set(xlabel="threshold", ylabel="mean Dice, validation cars", xlim=(0, 1))
     ax.legend(loc="lower center")
     return _close(figure)
@@ -96,7 +97,9 @@ def errors_by_distance(distance: Sequence[float], outside: object, inside: objec
     ax.axvline(0, color=TRUTH, lw=1.5)
     share = f"{near / total:.0%} of all wrong pixels lie" if total else "No wrong pixel lies"
     ax.set_title(f"{share} within {x[1]:g} pixels of the true outline")
-    ax.set(xlabel="pixels from the true outline (green)", ylabel="wrong pixels (%)")
+    ax.set(
+        xlabel="pixels from the true outline (green)", ylabel="share of the ring that is wrong (%)"
+    )
     ax.legend()
     return _close(figure)
 

@@ -27,7 +27,7 @@ from unet_course.figures.style import (
     to_display,
 )
 
-PHOTO_DPI = 72  # of figures full of photos: PNG stores photos badly, and notebooks stay small
+PHOTO_DPI = 66  # of figures full of photos: PNG stores photos badly, and notebooks stay small
 SHARE = LinearSegmentedColormap.from_list("share", ["#FFFFFF", TRUTH, "#00382A"])
 
 
@@ -67,7 +67,8 @@ def pixel_zoom(image: object, mask: object, row: int, column: int, *, side: int 
     right.imshow(values, cmap=SHARE, vmin=0, vmax=1.6)
     right.set_title("… and so is its mask")
     for y, x in np.ndindex(values.shape):
-        right.text(x, y, int(values[y, x]), ha="center", va="center", fontsize=8, color=INK)
+        color = "white" if values[y, x] else INK
+        right.text(x, y, int(values[y, x]), ha="center", va="center", fontsize=8, color=color)
     for ax in (middle, right):
         ax.set_xticks(range(0, values.shape[1], 3), range(column, column + values.shape[1], 3))
         ax.set_yticks(range(0, values.shape[0], 3), range(row, row + values.shape[0], 3))
@@ -110,7 +111,7 @@ def outlined(
 
 
 def foreground_shares(shares: object, views: Sequence[str]) -> Figure:
-    """How much of each photo is car: a histogram, and the same photos by view."""
+    """How much of each photo is car: a histogram, and the same photos by view, with its mean."""
     shares = np.asarray(shares)
     names = sorted(set(views))
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.2), width_ratios=(1, 1.3))
@@ -122,6 +123,8 @@ def foreground_shares(shares: object, views: Sequence[str]) -> Figure:
     position = [names.index(view) for view in views]
     right.scatter(position, shares, s=14, color=TRUTH, alpha=0.5, lw=0)
     means = [shares[np.array(views) == name].mean() for name in names]
+    places = np.arange(len(names))
+    right.hlines(means, places - 0.35, places + 0.35, color=INK, lw=1.5)
     most, least = names[int(np.argmax(means))], names[int(np.argmin(means))]
     right.set_title(f"View {most} shows most car, view {least} least")
     right.set(xlabel="view", ylim=(0, top * 1.02))

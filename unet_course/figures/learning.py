@@ -114,7 +114,7 @@ def range_test(
     ax.set(xscale="log", xlabel="learning rate of the step", ylabel="training loss")
     ax.set_ylim(0, 1.3 * max(losses[: max(1, len(losses) // 3)]))
     if chosen < lowest:
-        ax.set_title(f"The preset's rate keeps a factor of {lowest / chosen:.0f} below the bottom")
+        ax.set_title(f"The preset's rate is {lowest / chosen:.0f} times below the bottom")
     else:
         ax.set_title("The preset's rate is too high here: the loss turns before it")
     ax.legend()

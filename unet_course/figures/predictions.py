@@ -16,6 +16,8 @@ from scipy.ndimage import uniform_filter
 from unet_course.figures import style
 from unet_course.figures.style import PREDICTION, TRUTH, WIDTH
 
+PHOTO_DPI = 72  # of figures full of photos: PNG stores photos badly, and notebooks stay small
+
 
 class Example(NamedTuple):
     """One photo ``(3, H, W)`` with its true and its predicted mask ``(H, W)``, as `results` shows it."""
@@ -30,15 +32,23 @@ class Example(NamedTuple):
 def prediction_steps(
     image: object, resized: object, logits: object, probability: object, mask: object
 ) -> Figure:
-    """From photo to mask in five panels: photo, network input, logits, probabilities, decision."""
-    figure, axes = plt.subplots(1, 5, figsize=(WIDTH, 1.75))
+    """From photo to mask: photo, network input, logits, probabilities, a piece of them, decision."""
+    figure, axes = plt.subplots(2, 3, figsize=(WIDTH, 4.4), dpi=PHOTO_DPI)
+    axes = axes.flat
     small, big = (np.asarray(a).shape[-2:] for a in (resized, image))
+    probability = np.asarray(probability)
     _show(axes[0], style.to_display(image), f"photo {big[1]}x{big[0]}")
     _show(axes[1], style.to_display(resized), f"resized {small[1]}x{small[0]}")
     limit = np.abs(np.asarray(logits)).max()
     _show(axes[2], np.asarray(logits), "logits", cmap="PuOr_r", vmin=-limit, vmax=limit)
-    _show(axes[3], np.asarray(probability), "probability", cmap="gray", vmin=0, vmax=1)
-    _show(axes[4], _paint(image, mask, PREDICTION), f"mask {big[1]}x{big[0]}")
+    _scale(axes[2])
+    _show(axes[3], probability, "probability", cmap="gray", vmin=0, vmax=1)
+    left, top, w, h = worst_spot((probability > 0.1) & (probability < 0.9))
+    axes[3].add_patch(Rectangle((left, top), w, h, fill=False, color=PREDICTION, lw=1))
+    piece = probability[top : top + h, left : left + w]
+    _show(axes[4], piece, "the framed piece", cmap="gray", vmin=0, vmax=1)
+    _scale(axes[4])
+    _show(axes[5], _paint(image, mask, PREDICTION), f"mask {big[1]}x{big[0]}")
     return _close(figure)
 
 
@@ -48,7 +58,7 @@ def results(examples: Sequence[Example], *, title: str) -> Figure:
     height = (WIDTH - 0.55) / 4 * shape[-2] / shape[-1] + 0.05
     figure, axes = plt.subplots(
         len(examples), 4, figsize=(WIDTH, len(examples) * height + 0.8), squeeze=False,
-        layout="constrained", dpi=80,  # photos make large files
+        layout="constrained", dpi=PHOTO_DPI,
     )  # fmt: skip
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     for row, example in zip(axes, examples, strict=True):
@@ -97,14 +107,24 @@ def feature_maps(levels: Sequence[tuple[str, Sequence[object], Sequence[object]]
 def skip_ablation(
     image: object, truth: object, cases: Mapping[str, tuple[object, float]]
 ) -> Figure:
-    """One photo's errors with each skip silenced, above the mean Dice of many: name: (mask, Dice)."""
-    figure = plt.figure(figsize=(WIDTH, 3.9))
-    grid = figure.add_gridspec(2, len(cases), height_ratios=(1, 1.15))
-    bars = figure.add_subplot(grid[1, :])
+    """One photo's errors with each skip silenced, above the mean Dice of many: name: (mask, Dice).
+
+    Enlarged is the spot where most pixels differ from the first case (there: from the truth).
+    """
+    figure = plt.figure(figsize=(WIDTH, 5.2), dpi=PHOTO_DPI)
+    grid = figure.add_gridspec(3, len(cases), height_ratios=(1, 1, 1.3))
+    bars = figure.add_subplot(grid[2, :])
     names, scores = list(cases), np.array([score for _, score in cases.values()])
     lost = scores[0] - scores
     for i, (mask, _) in enumerate(cases.values()):
-        _show(figure.add_subplot(grid[0, i]), style.error_map(image, mask, truth))
+        errors = style.error_map(image, mask, truth)
+        usual = truth if i == 0 else cases[names[0]][0]
+        changed = (np.asarray(mask) > 0) != (np.asarray(usual) > 0)
+        left, top, w, h = worst_spot(changed, share=0.3)
+        ax = figure.add_subplot(grid[0, i])
+        _show(ax, errors)
+        ax.add_patch(Rectangle((left, top), w, h, fill=False, color=style.INK, lw=0.8))
+        _show(figure.add_subplot(grid[1, i]), errors[top : top + h, left : left + w])
     bars.bar(names, lost, 0.5, color=PREDICTION)
     for i, score in enumerate(scores):
         bars.annotate(
@@ -134,6 +154,7 @@ def tiles(whole: object, tiled: object, lines: tuple[Sequence[int], Sequence[int
     _show(axes[0], whole, "seen whole", cmap="gray", vmin=0, vmax=1)
     _show(axes[1], tiled, "seen in tiles", cmap="gray", vmin=0, vmax=1)
     _show(axes[2], np.abs(whole - tiled), "difference", cmap="magma", vmin=0, vmax=1)
+    _scale(axes[2])
     for ax in axes[1:]:
         for x in lines[0]:
             ax.axvline(x - 0.5, color=PREDICTION, lw=0.8, ls=":")
@@ -149,12 +170,14 @@ def threshold_view(image: object, truth: object, probability: object, threshold:
     both = predicted.sum() + truth.sum()
     dice = 2 * (predicted & truth).sum() / both if both else 1.0
     wrong_in, wrong_out = (truth & ~predicted).sum(), (predicted & ~truth).sum()
-    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.5), dpi=80)
-    _show(axes[0], probability, f"probability, cut at {threshold:.2f}", cmap="gray", vmin=0, vmax=1)
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.5), dpi=PHOTO_DPI)
+    _show(axes[0], probability, cmap="gray", vmin=0, vmax=1)
+    axes[0].set_title(f"probability, cut at {threshold:.2f}", fontweight="normal", fontsize=12)
     if predicted.any() and not predicted.all():
         axes[0].contour(probability, levels=[threshold], colors=[PREDICTION], linewidths=1.5)
+    _show(axes[1], style.error_map(image, predicted, truth))
     title = f"Dice {dice:.4f}: {wrong_out} pixels too many, {wrong_in} too few"
-    _show(axes[1], style.error_map(image, predicted, truth), title)
+    axes[1].set_title(title, fontweight="normal", fontsize=12)
     style.error_legend(figure)
     return _close(figure)
 
@@ -205,6 +228,13 @@ def _show(ax: Axes, array: np.ndarray, title: str = "", **options: object) -> No
     ax.set(xticks=[], yticks=[])
     for side in ax.spines.values():
         side.set_visible(False)
+
+
+def _scale(ax: Axes) -> None:
+    """A colour bar beside a panel, which keeps its size."""
+    bar = ax.figure.colorbar(ax.images[0], cax=ax.inset_axes((1.02, 0, 0.03, 1)))
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=8)
 
 
 def _close(figure: Figure) -> Figure:

@@ -23,7 +23,7 @@ IMAGE = "#0072B2"  # blue: the photo, the encoder, training
 TRUTH = "#009E73"  # green: the true mask, right pixels
 PREDICTION = "#E69F00"  # orange: what the network says, the decoder, validation
 FALSE_POSITIVE = "#D55E00"  # vermilion: background taken for car
-FALSE_NEGATIVE = "#CC79A7"  # purple: car taken for background
+FALSE_NEGATIVE = "#CC79A7"  # pink: car taken for background
 WIDTH = 9.0  # inches; a figure this wide is legible in a README
 
 RC = {
