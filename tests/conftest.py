@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -22,12 +23,21 @@ from PIL import Image, ImageDraw
 
 from unet_course import training
 from unet_course.checkpoints import Checkpoint, save_checkpoint
+from unet_course.figures.style import use_style
 from unet_course.model import UNet
 
 CARVANA_VARIABLE = "UNET_COURSE_CARVANA"
 
 settings.register_profile("course", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("course")
+
+
+@pytest.fixture(autouse=True)
+def course_style() -> Iterator[None]:
+    """Figures look as readers see them, and no test leaves its settings to the next."""
+    with plt.rc_context():
+        use_style()
+        yield
 
 
 def draw_car(car: int, view: int, size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:

@@ -18,11 +18,6 @@ SMALL = [  # a U-Net of depth 1: 8x6 pixels, 4 channels
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def course_style() -> None:
-    style.use_style()
-
-
 def texts(figure: Figure) -> list[str]:
     return [text.get_text() for ax in figure.axes for text in ax.texts]
 

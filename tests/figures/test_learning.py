@@ -37,7 +37,7 @@ def test_small_grids_names_and_colours_each_pixel():
     colours = ax.images[0].get_array()
     expected = [[to_rgb(TRUTH), to_rgb(FALSE_NEGATIVE)], [to_rgb(FALSE_POSITIVE), (1, 1, 1)]]
     np.testing.assert_allclose(colours, expected)
-    assert ax.get_title() == "Above 0.5: 1 TP, 1 FP, 1 FN, 1 TN"
+    assert ax.get_title(loc="left") == "Above 0.5: 1 TP, 1 FP, 1 FN, 1 TN"
 
 
 def test_small_grids_follow_the_threshold():
@@ -60,8 +60,8 @@ def test_range_test_title_tells_a_safe_rate_from_one_that_is_too_high():
     rates, losses = [1e-4, 1e-3, 1e-2, 1e-1, 1.0], [1.0, 0.9, 0.5, 0.1, 3.0]
     (safe,) = learning.range_test(rates, losses, 1e-3, keep=0.0).axes
     (high,) = learning.range_test(rates, losses, 0.5, keep=0.0).axes
-    assert safe.get_title() == "The preset's rate is 100 times below the bottom"
-    assert "too high" in high.get_title()
+    assert safe.get_title(loc="left") == "The preset's rate is 100 times below the bottom"
+    assert "too high" in high.get_title(loc="left")
     assert set(line(safe, PREDICTION).get_xdata()) == {1e-3}
 
 
@@ -69,7 +69,7 @@ def test_range_test_bottom_comes_before_the_first_jump():
     rates = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]
     losses = [1.0, 0.99, 1.01, 0.5, 1.2, 0.4, 3.0]  # a wobble, a fall, a jump, luck
     (ax,) = learning.range_test(rates, losses, 1e-4, keep=0.0).axes
-    assert "is 10 times below" in ax.get_title()
+    assert "is 10 times below" in ax.get_title(loc="left")
 
 
 def test_running_mean_of_a_constant_loss_is_that_constant():
@@ -80,18 +80,18 @@ def test_running_mean_of_a_constant_loss_is_that_constant():
 def test_schedule_title_states_peak_and_warm_up():
     rates = [1, 2, 1.5, 1, 0.5, 0.4, 0.3, 0.2, 0.1, 0]
     left, right = learning.schedule(rates, [0.9] * 10, names=("rate", "momentum")).axes
-    assert left.get_title() == "Up to 2 in 20% of the steps, then to 0"
+    assert left.get_title(loc="left") == "Up to 2 in 20% of the steps, then to 0"
     assert (left.get_ylabel(), right.get_ylabel()) == ("rate", "momentum")
 
 
 def test_curves_ring_the_best_epoch_and_keep_the_axis_of_the_whole_run():
     left, right = learning.curves(HISTORY, epochs=10).axes
-    assert right.get_title().endswith("best 0.9500, epoch 2")
+    assert right.get_title(loc="left").endswith("best 0.9500, epoch 2")
     assert [right.lines[-1].get_xdata()[0], right.lines[-1].get_ydata()[0]] == [2, 0.95]
     assert left.get_xlim() == right.get_xlim() == (0.5, 10.5)
     assert list(line(left, IMAGE).get_ydata()) == [0.9, 0.2, 0.1]
     assert list(line(left, PREDICTION).get_ydata()) == [0.8, 0.3, 0.4]
-    assert "0.100 in training, 0.400 on other cars" in left.get_title()
+    assert "0.100 in training, 0.400 on other cars" in left.get_title(loc="left")
 
 
 @pytest.mark.parametrize("n", [0, 1])
@@ -104,7 +104,7 @@ def test_curves_can_be_drawn_from_the_start_of_a_run(n):
 def test_memory_by_level_adds_up_both_ways():
     mib = 2**20
     (ax,) = learning.memory_by_level({"8x8": mib, "4x4": mib}, {"8x8": 2 * mib}).axes
-    assert ax.get_title() == "The finest level alone holds 75% of 4 MiB"
+    assert ax.get_title(loc="left") == "The finest level alone holds 75% of 4 MiB"
     assert texts(ax) == [" 3.0 MiB", " 1.0 MiB"]
 
 
