@@ -44,10 +44,11 @@ def test_the_environment_sets_the_default_preset_and_a_parameter_comes_first(mon
     assert lesson.start().preset == "quick"
 
 
-def test_other_data_or_another_preset_never_write_over_the_committed_outputs(course, dataset):
+def test_other_data_preset_or_seed_never_write_over_the_committed_outputs(course, dataset):
     outputs = course / "outputs"
     for options in (
         {"preset": "smoke"},
+        {"seed": 1},
         {"data_dir": dataset},
         {"data_dir": dataset, "preset": "full"},
     ):

@@ -151,3 +151,19 @@ def test_an_output_that_is_a_file_is_named(dataset, tmp_path):
     with pytest.raises(OSError, match=r"copy/.*could not be written"):
         prepare(dataset, tmp_path / "copy")
     assert (tmp_path / "copy").read_text() == "precious"
+
+
+def test_real_originals_become_the_subset_of_the_published_numbers(carvana, tmp_path):
+    originals = carvana.parent / "1918x1280"
+    if not originals.is_dir():
+        pytest.skip(f"no originals in {originals}")
+    car = data.find_samples(originals)[0].car
+    one = tmp_path / "one.csv"
+    one.write_text(f"car,split\n{car},test\n", encoding="utf-8")
+    assert prepare(originals, tmp_path / "copy", split_file=one) == 16
+    for sample in data.find_samples(tmp_path / "copy"):
+        image, mask = data.read_pair(sample)
+        published = data.read_image(carvana / "train" / sample.image.name)
+        assert (mask == data.read_mask(carvana / "train_masks" / sample.mask.name)).all()
+        # another version of libjpeg may round differently
+        assert (image.float() - published.float()).abs().mean() < 0.5

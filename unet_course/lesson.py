@@ -56,7 +56,7 @@ def start(
     """Resolve a notebook's parameters, set the figures' style and the random seed, and say so.
 
     ``None`` stands for the default: the embedded dataset; ``outputs/`` of the course (or
-    ``outputs/runs/…`` where the data or the preset is not the default); the environment variable
+    ``outputs/runs/…`` where data, preset or seed is not the default); the environment variable
     ``UNET_COURSE_PRESET``, else ``"quick"``.
 
     Raises:
@@ -68,7 +68,7 @@ def start(
     folder = Path(data_dir).resolve() if data_dir else EMBEDDED
     if output_dir is None:
         output_dir = ROOT / "outputs"
-        if (folder, preset) != (EMBEDDED, "quick"):
+        if (folder, preset, seed) != (EMBEDDED, "quick", 0):
             output_dir = output_dir / "runs" / f"{folder.name}-{preset}"
     use_style()
     warnings.filterwarnings("ignore", module=r"(accelerate|torch\.optim\.lr_scheduler)\b")
