@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from unet_course import data, inference, prepare, training
-from unet_course.checkpoints import CheckpointError, load_checkpoint, replacing
+from unet_course.checkpoints import load_checkpoint, replacing
 from unet_course.progress import progress
 
 
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         {"prepare": _prepare, "train": _train, "evaluate": _evaluate, "predict": _predict}[
             args.command
         ](args)
-    except (ValueError, CheckpointError, training.TrainingError, OSError) as error:
+    except (ValueError, training.TrainingError, OSError) as error:
         print(f"unet-course {args.command}: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -272,9 +272,8 @@ def train(
     """
     p = get_preset(preset)
     splits = data.load_split(data_dir, split_file=split_file)
-    every = max(
-        1, len(splits["train"]) // p["images"]
-    )  # a short preset takes part of a large dataset
+    # a short preset takes part of a large dataset
+    every = max(1, len(splits["train"]) // p["images"])
     train_samples = splits["train"][::every]
     train_set = data.CarDataset(train_samples, size=p["size"], augment=data.augmentation())
     val_set = data.CarDataset(splits["val"], size=p["size"])
