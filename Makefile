@@ -30,17 +30,30 @@ lab: .venv/installed-lab ## open the notebooks in JupyterLab
 figures: .venv/installed-lab ## only regenerate the committed figures
 	@$(PY) -m unet_course.course run --figures
 
+figure: .venv/installed-lab ## one figure: make figure NAME=inference [FORMAT=pdf] [WIDTH=2400] [DATA=… PRESET=… SEED=…]
+	@$(PY) -m unet_course.course figure "$(NAME)" $(if $(FORMAT),--format "$(FORMAT)") \
+		$(if $(WIDTH),--width "$(WIDTH)") $(if $(DATA),--data "$(DATA)") \
+		$(if $(PRESET),--preset "$(PRESET)") $(if $(SEED),--seed "$(SEED)")
+
 notebooks: .venv/installed-lab ## run the notebooks and write their outputs into notebooks/
 	@$(PY) -m unet_course.course save $(NOTEBOOKS)
 
 address: .venv/installed-lab ## write the address in pyproject.toml into notebooks and README
 	@$(PY) -m unet_course.course address
 
-help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 11
+test-versions: .venv/installed-tox ## make test on other Pythons and PyTorches: [ENVS=3.11-oldest,3.13] (an hour)
+	@.venv/bin/tox run $(if $(ENVS),-e "$(ENVS)")
 
-# Installs anew only when pyproject.toml is newer than the last installation that came to its end.
-.venv/installed-%: pyproject.toml
+pins: .venv/installed-tox ## write constraints.txt anew, with the newest versions that fit together
+	@.venv/bin/uv pip compile --quiet --universal --no-header --no-annotate --upgrade --all-extras \
+		--python-version 3.11 --output-file constraints.txt pyproject.toml
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 15
+
+# Installs the versions of constraints.txt, and anew only when that file or pyproject.toml is newer
+# than the last installation that came to its end.
+.venv/installed-%: pyproject.toml constraints.txt
 	@if [ -f .venv/made ] && $(PY) -c "$(SUPPORTED)" 2>/dev/null; then exit 0; fi; \
 	if ! "$(PYTHON)" -c "$(SUPPORTED)" 2>/dev/null; then \
 		echo "$(or $(PYTHON),python3): no Python 3.11 to 3.13; install one, or name it:" \
@@ -53,8 +66,9 @@ help: ## this list
 	touch .venv/made
 	@echo "Installing into .venv (once; PyTorch is large)"
 	@[ -t 1 ] || quiet=--quiet; \
-	if command -v uv >/dev/null 2>&1; then uv pip install $$quiet --python $(PY) --editable '.[$*]'; \
-	else $(PY) -m pip install $$quiet --disable-pip-version-check --editable '.[$*]'; fi
+	if command -v uv >/dev/null 2>&1; then install="uv pip install --python $(PY)"; \
+	else install="$(PY) -m pip install --disable-pip-version-check"; fi; \
+	$$install $$quiet --constraint constraints.txt --editable '.[$*]'
 	@touch $@ $(if $(filter test,$*),.venv/installed-lab)
 
-.PHONY: course test lab figures notebooks address help
+.PHONY: course test test-versions lab figures figure notebooks pins address help

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
 from PIL import Image, ImageDraw
 
-from unet_course import training
+from unet_course import lesson, notebooks, training
 from unet_course.checkpoints import Checkpoint, save_checkpoint
 from unet_course.figures.style import use_style
 from unet_course.model import UNet
@@ -110,6 +111,37 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     root = build_dataset(folder / "ellipses", cars=6, views=4, size=(120, 80))
     _, history = training.train(root, folder / "out", preset="smoke", seed=0)
     return Run(root, folder / "out", history)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Makes the course's folder with notebooks ``01_x``, ``02_x`` … of one code cell each."""
+    root = tmp_path / "a course"
+    (root / "notebooks").mkdir(parents=True)
+    (root / "README.md").write_text("# Course\n")
+    (root / "pyproject.toml").write_text(
+        f'[project]\nname = "x"\n[project.urls]\nRepository = "{notebooks.PLACEHOLDER}"\n'
+    )
+    monkeypatch.setattr(lesson, "ROOT", root)
+    monkeypatch.setattr(lesson, "EMBEDDED", root / "data" / "turntable")
+    monkeypatch.delenv("UNET_COURSE_PRESET", raising=False)
+
+    parameters = "data_dir = None\noutput_dir = None\npreset = None\nseed = 0"
+
+    def make(*sources: str) -> Path:
+        for number, source in enumerate(sources, start=1):
+            cells = [
+                nbformat.v4.new_markdown_cell("# A lesson"),
+                nbformat.v4.new_code_cell("", metadata={"tags": ["setup"]}),
+                nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+                nbformat.v4.new_code_cell(source),
+            ]
+            notebooks.write(
+                root / "notebooks" / f"0{number}_x.ipynb", nbformat.v4.new_notebook(cells=cells)
+            )
+        return root
+
+    return make
 
 
 @pytest.fixture

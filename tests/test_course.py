@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import sys
@@ -12,42 +11,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from PIL import Image
 
-from unet_course import course, lesson, notebooks
-from unet_course.progress import LOG_VARIABLE
+from unet_course import course, manifest, notebooks
 
-PARAMETERS = "data_dir = None\noutput_dir = None\npreset = None\nseed = 0"
 SHOW = "print(data_dir, output_dir, preset, seed)"
 
-Project = Callable[..., Path]
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """Makes the course's folder with notebooks ``01_x``, ``02_x`` … of one code cell each."""
-    root = tmp_path / "a course"
-    (root / "notebooks").mkdir(parents=True)
-    (root / "README.md").write_text("# Course\n")
-    (root / "pyproject.toml").write_text(
-        f'[project]\nname = "x"\n[project.urls]\nRepository = "{notebooks.PLACEHOLDER}"\n'
-    )
-    monkeypatch.setattr(lesson, "ROOT", root)
-    monkeypatch.setattr(lesson, "EMBEDDED", root / "data" / "turntable")
-    monkeypatch.delenv("UNET_COURSE_PRESET", raising=False)
-
-    def make(*sources: str) -> Path:
-        for number, source in enumerate(sources, start=1):
-            cells = [
-                new_markdown_cell("# A lesson"),
-                new_code_cell("", metadata={"tags": ["setup"]}),
-                new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
-                new_code_cell(source),
-            ]
-            notebooks.write(root / "notebooks" / f"0{number}_x.ipynb", new_notebook(cells=cells))
-        return root
-
-    return make
+Project = Callable[..., Path]  # the fixture that makes notebooks
 
 
 def printed(path: Path) -> str:
@@ -71,19 +41,6 @@ def test_all_notebooks_run_and_leave_copies(
     assert "notebooks/01_x.ipynb" in out and "2 notebooks in" in out
     assert "02_x: 0." in err
     assert dict(os.environ) == before
-
-
-def test_the_kernel_is_this_python_whatever_is_installed(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spec = tmp_path / "jupyter" / "kernels" / "python3"
-    spec.mkdir(parents=True)
-    wrong = {"argv": ["/no/such/python", "{connection_file}"], "display_name": "x"}
-    (spec / "kernel.json").write_text(json.dumps(wrong | {"language": "python"}))
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    root = project("import sys; print(sys.executable)")
-    assert course.main(["run"]) == 0
-    assert printed(root / "outputs/notebooks/01_x.ipynb").strip() == sys.executable
 
 
 def test_parameters_that_are_given_reach_the_notebook_with_absolute_paths(
@@ -123,16 +80,6 @@ def test_a_failing_notebook_ends_with_one_line_and_keeps_the_older_copy(
     assert sorted(p.name for p in older.parent.iterdir()) == ["01_x.failed.ipynb", "01_x.ipynb"]
 
 
-def test_a_kernel_that_dies_is_said_in_one_line(
-    project: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = project("import os; os._exit(9)")
-    assert course.main(["run"]) == 1
-    last = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "01_x.ipynb" in last and "memory" in last
-    assert list((root / "outputs" / "notebooks").iterdir()) == []
-
-
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -164,36 +111,6 @@ def test_only_notebooks_that_save_figures_run_for_the_figures(project: Project) 
     root = project(SHOW, "def save_figure(): pass\nsave_figure()")
     assert course.main(["run", "--figures"]) == 0
     assert [p.name for p in (root / "outputs" / "notebooks").iterdir()] == ["02_x.ipynb"]
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_the_line_in_the_terminal_shows_cells_and_the_kernels_progress_bar(
-    project: Project, tmp_path: Path
-) -> None:
-    root = project(
-        "import time\nfrom unet_course.progress import progress\n"
-        "for _ in progress(range(30), desc='training', mininterval=0): time.sleep(0.05)"
-    )
-    terminal = Terminal()
-    course.run([root / "notebooks" / "01_x.ipynb"], tmp_path / "out", {}, stream=terminal)
-    lines = terminal.getvalue().split("\r\x1b[K")
-    assert any("01_x" in line and "of 4" in line and "training:" in line for line in lines)
-    assert printed(tmp_path / "out" / "notebooks" / "01_x.ipynb") == ""
-
-
-def test_an_old_progress_bar_is_not_shown(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    status = course.Status("01_x", log, io.StringIO())
-    status.write("\rcell 2 of 4")
-    assert status.line() == "01_x  0:00  cell 2 of 4"
-    log.write_text("training: 10%\rtraining: 20%\r\n")
-    assert status.line() == "01_x  0:00  cell 2 of 4  training: 20%"
-    os.utime(log, (time.time() - 60,) * 2)
-    assert status.line() == "01_x  0:00  cell 2 of 4"
 
 
 def test_save_writes_clean_outputs_back_and_tells_what_it_left_out(
@@ -251,7 +168,86 @@ def test_being_stopped_is_no_error_message(
     assert "stopped" in capsys.readouterr().err
 
 
-def test_kernels_do_not_inherit_the_progress_file_of_another_run() -> None:
-    with course._kernel_environment() as log:
-        assert os.environ[LOG_VARIABLE] == str(log)
-    assert LOG_VARIABLE not in os.environ and not log.parent.exists()
+DRAW = """
+from pathlib import Path
+import matplotlib.pyplot as plt
+from unet_course.figures.style import save_figure, use_style
+use_style()
+plt.plot([0, seed])
+save_figure(plt.gcf(), Path(output_dir or "../outputs") / "line.png")
+"""
+
+
+def test_a_run_writes_down_what_made_its_figures(project: Project) -> None:
+    root = project(SHOW, DRAW)
+    assert course.main(["run"]) == 0
+    manifest_file = root / "outputs" / "figures.json"
+    (entry,) = json.loads(manifest_file.read_text("utf-8")).values()
+    assert entry["notebook"] == "notebooks/02_x.ipynb"
+    assert entry["parameters"] == {"data": "turntable", "preset": "quick", "seed": 0}
+    assert entry["versions"]["matplotlib"]
+    first = manifest_file.read_bytes(), (root / "outputs" / "line.png").read_bytes()
+    assert course.main(["run", "--figures"]) == 0
+    assert first == (manifest_file.read_bytes(), (root / "outputs" / "line.png").read_bytes())
+
+
+@pytest.mark.parametrize(
+    "format, magic", [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")]
+)
+def test_one_figure_is_made_again_in_another_format_and_nothing_else_changes(
+    format: str, magic: bytes, project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = project(DRAW)
+    assert course.main(["run"]) == 0
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    target = tmp_path / "slides" / f"line.{format}"
+    arguments = ["figure", "line", "--format", format, "--output", str(target.parent)]
+    assert course.main(arguments) == 0
+    assert capsys.readouterr().out.strip() == str(target)
+    once = target.read_bytes()
+    assert once.startswith(magic)
+    assert course.main(arguments) == 0
+    assert target.read_bytes() == once
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+
+
+def test_one_figure_is_made_as_wide_as_asked_and_as_the_seed_says(project: Project) -> None:
+    root = project(DRAW)
+    assert course.main(["run"]) == 0
+    assert course.main(["figure", "line", "--width", "1234", "--seed", "2"]) == 0
+    with Image.open(root / "outputs" / "figures" / "line.png") as image:
+        assert image.width == 1234
+
+
+def test_one_figure_takes_the_network_that_was_trained(project: Project) -> None:
+    root = project(DRAW + "print(open(f'{output_dir}/training/unet.safetensors').read())")
+    (root / "outputs" / "training").mkdir(parents=True)
+    (root / "outputs" / "training" / "unet.safetensors").write_text("trained")
+    figure = root / "outputs" / "line.png"
+    figure.touch()
+    manifest.record(
+        figure.parent, [figure], notebook=root / "notebooks" / "01_x.ipynb", root=root,
+        parameters={}, versions={},
+    )  # fmt: skip
+    assert course.main(["figure", "line"]) == 0
+    assert course.main(["figure", "line", "--preset", "smoke"]) == 1  # nothing trained so
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["curve"], "no figure 'curve'; there are: line"),
+        (["line", "--format", "docx"], "format 'docx', width None: expected one of"),
+        (["line", "--width", "0"], "a width in pixels of 1 or more"),
+    ],
+)
+def test_a_figure_that_cannot_be_made_gives_one_line(
+    arguments: list[str], message: str, project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project(DRAW)
+    assert course.main(["run"]) == 0
+    capsys.readouterr()
+    assert course.main(["figure", *arguments]) == 1
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1

@@ -6,7 +6,6 @@ import csv
 import json
 import re
 import subprocess
-import tomllib
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -106,22 +105,6 @@ def test_the_manifest_has_the_cars_behind_the_published_numbers() -> None:
 def test_the_manifest_is_the_split_of_the_real_photos(carvana: Path) -> None:
     if (carvana / "split.csv").exists():
         assert data.read_split(carvana / "split.csv") == data.read_split(MANIFEST)
-
-
-def test_environment_repeats_no_version_but_pythons() -> None:
-    text = (ROOT / "environment.yml").read_text("utf-8")
-    entries = re.findall(r"^ *- (.+)$", text, flags=re.MULTILINE)
-    assert [e for e in entries if re.search(r"[<>=~]", e)] == [f"python {_requires_python()}"]
-    assert "-e .[lab,test]" in entries
-
-
-def test_the_makefile_takes_the_pythons_of_the_package() -> None:
-    assert _requires_python() == ">=3.11,<3.14"
-    assert "(3, 11) <= sys.version_info[:2] <= (3, 13)" in (ROOT / "Makefile").read_text("utf-8")
-
-
-def _requires_python() -> str:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["requires-python"]
 
 
 def test_shipped_weights_belong_to_the_shipped_data() -> None:

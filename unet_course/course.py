@@ -1,8 +1,9 @@
 """Run the course: every numbered notebook through papermill, with live progress.
 
 ``python -m unet_course.course run`` executes the notebooks and writes copies; ``save`` executes them
-and writes the outputs back to ``notebooks/``; ``address`` writes the repository's public address
-into notebooks and README. `make course`, `make notebooks` and `make address` call these.
+and writes the outputs back to ``notebooks/``; ``figure`` makes one figure again, at any size and in
+any format; ``address`` writes the repository's public address into notebooks and README. `make
+course`, `make notebooks`, `make figure` and `make address` call these.
 """
 
 from __future__ import annotations
@@ -10,23 +11,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from unet_course import lesson, notebooks, training
-from unet_course.progress import LOG_VARIABLE
-
-
-class CourseError(RuntimeError):
-    """A notebook failed; the message names it, the cell and the error, in one line."""
+from unet_course import lesson, manifest, notebooks, training
+from unet_course.checkpoints import replacing
+from unet_course.execution import CourseError, execute
+from unet_course.figures import style
 
 
 def output_folder(data_dir: Path | None, preset: str, seed: int) -> Path:
@@ -36,133 +31,12 @@ def output_folder(data_dir: Path | None, preset: str, seed: int) -> Path:
     return outputs if default else outputs / "runs" / folder.name
 
 
-class Status:
-    """Shows how far a notebook is: its cells, and the progress bar of the cell that runs.
-
-    In a terminal it is one line that stays in place; in a log it is a line twice a minute. papermill
-    writes its bar to this object; the kernel writes its bars to the file ``log``.
-    """
-
-    def __init__(self, name: str, log: Path, stream: TextIO) -> None:
-        self.name, self.log, self.stream = name, log, stream
-        self.cells = ""
-        self.started = time.monotonic()
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def write(self, text: str) -> None:
-        self.cells = text.strip() or self.cells
-
-    def flush(self) -> None:
-        pass
-
-    def line(self) -> str:
-        """The notebook, its minutes, its cells, and the last state of the kernel's progress bar."""
-        minutes, seconds = divmod(int(time.monotonic() - self.started), 60)
-        line = f"{self.name}  {minutes}:{seconds:02d}  {self.cells}"
-        try:
-            recent = time.time() - self.log.stat().st_mtime < 30
-            bars = re.split(r"[\r\n]+", self.log.read_text("utf-8", errors="replace")[-1000:])
-        except OSError:
-            return line
-        bars = [bar.strip() for bar in bars if bar.strip()]
-        return f"{line}  {bars[-1]}" if recent and bars else line
-
-    def _watch(self) -> None:
-        terminal = self.stream.isatty()
-        while not self._done.wait(0.5 if terminal else 30):
-            if terminal:
-                columns = shutil.get_terminal_size().columns
-                self.stream.write(f"\r\x1b[K{self.line()[: columns - 1]}")
-            else:
-                self.stream.write(f"{self.line()}\n")
-            self.stream.flush()
-
-    def __enter__(self) -> Status:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-        if self.stream.isatty():
-            self.stream.write("\r\x1b[K")
-
-
-@contextmanager
-def _kernel_environment() -> Iterator[Path]:
-    """Prepare what kernels inherit; gives the file that their progress bars go to.
-
-    The kernel named ``python3`` is this Python, whatever kernels are installed on the machine; and
-    idle threads sleep, because threads that spin slow each other down when anything else runs.
-    """
-    from ipykernel.kernelspec import write_kernel_spec
-
-    with tempfile.TemporaryDirectory() as folder:
-        quiet = [
-            "--IPKernelApp.log_level=ERROR"
-        ]  # each kernel would warn that loopback is in clear
-        write_kernel_spec(Path(folder) / "kernels" / "python3", extra_arguments=quiet)
-        log = Path(folder) / "progress"
-        before = dict(os.environ)
-        os.environ[LOG_VARIABLE] = str(log)
-        os.environ["JUPYTER_PATH"] = folder
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        try:
-            yield log
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-
-
-def execute(path: Path, output: Path, parameters: dict[str, Any], stream: TextIO) -> None:
-    """Run one notebook and write the executed copy to ``output``, whole or not at all.
-
-    Raises:
-        CourseError: a cell failed or the kernel died; the copy with the traceback is kept as
-            ``<name>.failed.ipynb`` beside ``output``, which stays as it was.
-    """
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
-
-    partial = output.with_name(f".{output.stem}.partial.ipynb")
-    failed = output.with_name(f"{output.stem}.failed.ipynb")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with _kernel_environment() as log, Status(path.stem, log, stream) as status:
-        bar = {"file": status, "bar_format": "cell {n_fmt} of {total_fmt}", "mininterval": 0}
-        try:
-            papermill.execute_notebook(
-                path,
-                partial,
-                parameters,
-                kernel_name="python3",
-                language="python",
-                progress_bar=bar,
-                cwd=path.parent,
-            )
-        except PapermillExecutionError as error:
-            os.replace(partial, failed)
-            lines = (line.strip() for line in error.source.splitlines())
-            first = next((line for line in lines if line and not line.startswith("#")), "")
-            message = " ".join(error.evalue.split())
-            raise CourseError(
-                f"{path.name}, cell [{error.exec_count}] ({first}): {error.ename}: {message} "
-                f"(traceback: {failed})"
-            ) from error
-        except DeadKernelError as error:
-            partial.unlink(missing_ok=True)
-            raise CourseError(
-                f"{path.name}: its Python process ended before the notebook did; was the memory used up?"
-            ) from error
-    os.replace(partial, output)
-    failed.unlink(missing_ok=True)
-
-
 def run(
     paths: list[Path], output_dir: Path, parameters: dict[str, Any], *, stream: TextIO | None = None
 ) -> dict[str, float]:
     """Run notebooks in order; copies go to ``output_dir/notebooks``.
+
+    What made the figures that they write is kept in ``output_dir/figures.json``.
 
     Returns:
         The seconds that each took, by name.
@@ -172,11 +46,79 @@ def run(
     """
     stream, seconds = stream or sys.stderr, {}
     for path in paths:
-        started = time.monotonic()
+        before, started = _figure_times(output_dir), time.monotonic()
         execute(path, output_dir / "notebooks" / path.name, parameters, stream)
         seconds[path.stem] = time.monotonic() - started
+        drawn = [
+            figure for figure, t in _figure_times(output_dir).items() if t != before.get(figure)
+        ]
+        if drawn:
+            manifest.record(
+                output_dir, drawn, notebook=path, root=lesson.ROOT,
+                parameters=_resolved(parameters), versions=lesson.versions(),
+            )  # fmt: skip
         print(f"{path.stem}: {seconds[path.stem] / 60:.1f} min", file=stream, flush=True)
     return seconds
+
+
+def _figure_times(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.glob("*.png")}
+
+
+def _resolved(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that say what a notebook computed, its defaults included; no folder of this machine."""
+    data_dir = Path(parameters.get("data_dir") or lesson.EMBEDDED)
+    preset = parameters.get("preset") or os.environ.get("UNET_COURSE_PRESET") or "quick"
+    return {"data": data_dir.name, "preset": preset, "seed": parameters.get("seed", 0)}
+
+
+def draw(
+    name: str,
+    output_dir: Path,
+    *,
+    data_dir: Path | None = None,
+    preset: str = "quick",
+    seed: int = 0,
+    format: str = "png",
+    width: int | None = None,
+    stream: TextIO | None = None,
+) -> Path:
+    """Make one figure again, by running the notebook that made it, and nothing else.
+
+    The network is the one that the course trained on this data with this preset and seed; where
+    there is none, the notebook trains it.
+
+    Args:
+        name: of the figure, e.g. ``inference``; those in ``outputs/figures.json``.
+        output_dir: where ``<name>.<format>`` goes.
+        format: what matplotlib can write, e.g. ``"png"``, ``"pdf"`` or ``"svg"``.
+        width: pixels; in a PDF or SVG it sets how fine the photos inside are. None: 130 per inch.
+
+    Returns:
+        The figure's path.
+
+    Raises:
+        CourseError: as `execute`.
+        ValueError: there is no such figure.
+    """
+    known = {
+        Path(key).stem: e["notebook"] for key, e in manifest.read(lesson.ROOT / "outputs").items()
+    }
+    if name not in known:
+        raise ValueError(f"no figure {name!r}; there are: {', '.join(sorted(known)) or 'none'}")
+    notebook = lesson.ROOT / known[name]
+    trained = output_folder(data_dir, preset, seed) / "training" / "unet.safetensors"
+    parameters = {"data_dir": data_dir and str(data_dir), "preset": preset, "seed": seed}
+    target = output_dir / f"{name}.{format}"
+    with tempfile.TemporaryDirectory() as folder, style.figure_files(format, width):
+        if trained.is_file():
+            (Path(folder) / "training").mkdir()
+            shutil.copy(trained, Path(folder) / "training")
+        parameters["output_dir"] = folder
+        execute(notebook, Path(folder) / notebook.name, parameters, stream or sys.stderr)
+        with replacing(target) as temporary:
+            shutil.copyfile(Path(folder) / target.name, temporary)
+    return target
 
 
 def save(paths: list[Path], *, stream: TextIO | None = None) -> None:
@@ -231,6 +173,15 @@ def build_parser() -> argparse.ArgumentParser:
     c.add_argument("--output", type=Path, help="outputs/, or outputs/runs/<data>/")
     c.add_argument("--figures", action="store_true", help="only notebooks that save a figure")
 
+    c = commands.add_parser("figure", help="make one figure again, for a slide or a paper")
+    c.add_argument("name", help="as in outputs/figures.json, without ending, e.g. inference")
+    c.add_argument("--format", default="png", help="png, pdf, svg, … (png)")
+    c.add_argument("--width", type=int, help="pixels; in pdf and svg of the photos inside")
+    c.add_argument("--data", type=Path, help="a folder in Carvana's layout (data/turntable)")
+    c.add_argument("--preset", choices=training.PRESETS, default="quick")
+    c.add_argument("--seed", type=int, default=0)
+    c.add_argument("--output", type=Path, help="a folder (outputs/figures)")
+
     c = commands.add_parser("save", help="execute the notebooks and write their outputs back")
     c.add_argument("notebooks", nargs="*", help="how their names begin (all)")
 
@@ -242,7 +193,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; what a user can mend ends it with one line and status 1."""
     args = build_parser().parse_args(arguments)
     try:
-        {"run": _run, "save": _save, "address": _address}[args.command](args)
+        {"run": _run, "figure": _figure, "save": _save, "address": _address}[args.command](args)
     except (CourseError, ValueError, OSError) as error:
         print(f"course: {error}", file=sys.stderr)
         return 1
@@ -256,9 +207,7 @@ def _run(args: argparse.Namespace) -> None:
     paths = notebooks.find_notebooks(lesson.ROOT, args.notebooks)
     if args.figures:
         paths = [path for path in paths if "save_figure(" in path.read_text("utf-8")]
-    data_dir = args.data.resolve() if args.data else None
-    if data_dir and not data_dir.is_dir():
-        raise ValueError(f"{data_dir}: no such folder; DATA is one with train/ and train_masks/")
+    data_dir = _data_folder(args)
     preset = args.preset or os.environ.get("UNET_COURSE_PRESET") or "quick"
     default = output_folder(data_dir, preset, args.seed or 0)
     output_dir = args.output.resolve() if args.output else default
@@ -270,6 +219,22 @@ def _run(args: argparse.Namespace) -> None:
     seconds = run(paths, output_dir, parameters)
     print(report(output_dir, since))
     print(f"{len(seconds)} notebooks in {sum(seconds.values()) / 60:.1f} min")
+
+
+def _data_folder(args: argparse.Namespace) -> Path | None:
+    data_dir = args.data.resolve() if args.data else None
+    if data_dir and not data_dir.is_dir():
+        raise ValueError(f"{data_dir}: no such folder; DATA is one with train/ and train_masks/")
+    return data_dir
+
+
+def _figure(args: argparse.Namespace) -> None:
+    output_dir = args.output or lesson.ROOT / "outputs" / "figures"
+    path = draw(
+        args.name, output_dir.resolve(), data_dir=_data_folder(args), preset=args.preset,
+        seed=args.seed, format=args.format, width=args.width,
+    )  # fmt: skip
+    print(path)
 
 
 def _save(args: argparse.Namespace) -> None:

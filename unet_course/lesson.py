@@ -115,5 +115,5 @@ def trained(lesson: Lesson) -> Checkpoint:
 
 def versions() -> dict[str, str]:
     """The versions that a result depends on."""
-    packages = ("torch", "torchvision", "numpy", "pillow", "accelerate")
+    packages = ("torch", "torchvision", "numpy", "pillow", "matplotlib", "accelerate")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}

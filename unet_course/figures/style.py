@@ -6,12 +6,15 @@ keeps its colour in every figure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -24,6 +27,7 @@ TRUTH = "#009E73"  # green: the true mask, right pixels
 PREDICTION = "#E69F00"  # orange: what the network says, the decoder, validation
 FALSE_POSITIVE = "#D55E00"  # vermilion: background taken for car
 FALSE_NEGATIVE = "#CC79A7"  # pink: car taken for background
+_FORMAT_VARIABLE, _WIDTH_VARIABLE = "UNET_COURSE_FIGURE_FORMAT", "UNET_COURSE_FIGURE_WIDTH"
 WIDTH = 9.0  # inches; a figure this wide is legible in a README
 
 RC = {
@@ -51,12 +55,39 @@ def use_style() -> None:
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG (or as its ending says), whole or not at all, without a time stamp."""
-    path = Path(path)
+    """Write a figure as PNG (or as its ending says), whole or not at all, without a time stamp.
+
+    `figure_files` sets another format or width for all figures.
+    """
+    path, width = Path(path), os.environ.get(_WIDTH_VARIABLE)
+    path = path.with_suffix(f".{os.environ.get(_FORMAT_VARIABLE) or path.suffix[1:]}")
     metadata = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     kind = path.suffix.removeprefix(".")
+    dpi = int(width) / figure.get_figwidth() if width else plt.rcParams["savefig.dpi"]
     with replacing(path) as temporary:
-        figure.savefig(temporary, format=kind, metadata=metadata.get(kind))
+        figure.savefig(temporary, format=kind, dpi=dpi, metadata=metadata.get(kind))
+
+
+@contextmanager
+def figure_files(format: str, width: int | None = None) -> Iterator[None]:
+    """While this lasts, `save_figure` writes this format at this width in pixels, in kernels too.
+
+    Raises:
+        ValueError: matplotlib cannot write this format, or the width is below 1.
+    """
+    formats = FigureCanvasBase.get_supported_filetypes()
+    if format not in formats or (width is not None and width < 1):
+        raise ValueError(
+            f"format {format!r}, width {width}: expected one of {', '.join(sorted(formats))}, and a "
+            "width in pixels of 1 or more"
+        )
+    before = dict(os.environ)
+    os.environ |= {_FORMAT_VARIABLE: format, _WIDTH_VARIABLE: str(width or "")}
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def to_display(image: object) -> np.ndarray:
