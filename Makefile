@@ -24,6 +24,10 @@ test: .venv/installed-test ## check style, package and notebooks
 	UNET_COURSE_PRESET=smoke UNET_COURSE_PROGRESS=/dev/null $(PY) -m pytest --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 1200 notebooks
 
+test-browser: .venv/installed-browser ## work through the notebooks in a real JupyterLab
+	@$(PY) tests/browser/find_browser.py
+	$(PY) -m pytest tests/browser
+
 lab: .venv/installed-lab ## open the notebooks in JupyterLab
 	@$(PY) -m jupyterlab --ServerApp.ip=127.0.0.1 notebooks
 
@@ -69,6 +73,9 @@ help: ## this list
 	if command -v uv >/dev/null 2>&1; then install="uv pip install --python $(PY)"; \
 	else install="$(PY) -m pip install --disable-pip-version-check"; fi; \
 	$$install $$quiet --constraint constraints.txt --editable '.[$*]'
-	@touch $@ $(if $(filter test,$*),.venv/installed-lab)
+	@touch $@ $(patsubst %,.venv/installed-%,$(holds_$*))
+# the extras that an extra holds
+holds_test = lab
+holds_browser = lab test
 
-.PHONY: course test test-versions lab figures figure notebooks pins address help
+.PHONY: course test test-browser test-versions lab figures figure notebooks pins address help

@@ -90,7 +90,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
         "IPYTHONDIR": "ipython",
     }
-    environment = {name: str(home / folder) for name, folder in folders.items()}
+    environment = {**os.environ} | {name: str(home / folder) for name, folder in folders.items()}
+    del environment["MPLBACKEND"]  # tests/conftest.py sets it; here Jupyter shows the figures
     environment |= {"JUPYTER_TOKEN": token, "UNET_COURSE_PRESET": "smoke"}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"]
     command += ["--ServerApp.port_retries=200", "--LabApp.expose_app_in_browser=True"]
@@ -101,7 +102,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with (home / "log").open("w") as log:
         server = subprocess.Popen(
             [*command, str(home / "notebooks")],
-            env={**os.environ, **environment},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

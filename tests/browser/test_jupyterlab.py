@@ -32,6 +32,9 @@ RUN_ALL = """async (seconds) => {
   await Promise.race([jupyterapp.commands.execute('notebook:run-all-cells'), late]);
 }"""
 CELLS = "() => jupyterapp.shell.currentWidget.content.model.toJSON().cells"
+# Folded solutions are laid out as well; the hidden text that MathJax adds for screen readers is not.
+UNFOLD = "() => document.querySelectorAll('.jp-Notebook details').forEach(node => node.open = true)"
+HIDDEN_MATHS = "mjx-assistive-mml { display: none !important }"
 SET_THEME = "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})"
 # Views of widgets are drawn and pictures loaded.
 IS_DRAWN = """() => [...document.querySelectorAll('.jp-Notebook img')].every(
@@ -47,7 +50,7 @@ MISFITS = """() => {
     found.push(`cell ${cell}: ${what}: ${node.className || node.tagName}: ${text}`);
   };
   for (const node of notebook.querySelectorAll('.jp-Cell *')) {
-    if (node.closest('mjx-container, svg') && !node.matches('mjx-container')) continue;
+    if (node.closest('.noUi-base, mjx-container > *, svg')) continue;  // handles overhang by design
     const style = getComputedStyle(node);
     if (style.display.startsWith('inline') && style.display != 'inline-block') continue;
     if (!node.clientWidth || style.visibility == 'hidden') continue;
@@ -57,12 +60,12 @@ MISFITS = """() => {
   for (const image of notebook.querySelectorAll('.jp-Cell img')) {
     const room = image.closest('.jp-OutputArea-output, .jp-MarkdownOutput');
     const over = image.getBoundingClientRect().right - room.getBoundingClientRect().right;
-    if (over > 1) tell(image, `${over} px too wide`);
+    if (over > 1) tell(image, `${Math.round(over)} px too wide`);
   }
   for (const text of notebook.querySelectorAll('.jp-OutputArea-output > pre')) {
     const lines = text.textContent.replace(/\\n$/, '').split('\\n').length;
     const shown = text.getBoundingClientRect().height / parseFloat(getComputedStyle(text).lineHeight);
-    if (Math.round(shown) > lines) tell(text, `${lines} lines of text shown as ${shown}`);
+    if (Math.round(shown) > lines) tell(text, `${lines} lines of text shown as ${Math.round(shown)}`);
   }
   return found;
 }"""
@@ -108,6 +111,8 @@ def test_notebook_works_in_jupyterlab(
     assert still == [], "these sliders changed no figure"
     assert faults(page) == []
 
+    page.add_style_tag(content=HIDDEN_MATHS)
+    page.evaluate(UNFOLD)
     misfits = {}
     for theme, name in THEMES.items():
         page.evaluate(SET_THEME, name)
@@ -133,6 +138,8 @@ def faults(page: Page) -> list[str]:
                 found.append(f"cell [{number}]: {output['ename']}: {output['evalue']}")
             elif output.get("name") == "stderr":
                 found.append(f"cell [{number}] on stderr: {output['text']}")
+            elif "<Figure" in str(data := output.get("data", {})) and "image/png" not in data:
+                found.append(f"cell [{number}]: a figure is named, not shown")
     shown = page.locator(".jp-Notebook").inner_text()
     found += [line for line in shown.splitlines() if "Error displaying widget" in line or "[*]" in line]
     return found
