@@ -10,7 +10,14 @@ from pathlib import Path
 
 VARIABLE = "UNET_COURSE_BROWSER"
 INSTALL = "install Chromium or Google Chrome, or let `make test-browser` do it"
-NAMES = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser", "msedge", "chrome")
+NAMES = (
+    "chromium",
+    "google-chrome",
+    "google-chrome-stable",
+    "chromium-browser",
+    "msedge",
+    "chrome",
+)
 PLACES = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",

@@ -141,7 +141,9 @@ def faults(page: Page) -> list[str]:
             elif "<Figure" in str(data := output.get("data", {})) and "image/png" not in data:
                 found.append(f"cell [{number}]: a figure is named, not shown")
     shown = page.locator(".jp-Notebook").inner_text()
-    found += [line for line in shown.splitlines() if "Error displaying widget" in line or "[*]" in line]
+    found += [
+        line for line in shown.splitlines() if "Error displaying widget" in line or "[*]" in line
+    ]
     return found
 
 
