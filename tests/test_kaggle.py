@@ -282,10 +282,9 @@ def in_kaggle_json(home, monkeypatch):
 
 
 def in_colab(monkeypatch, secrets):
-    package, colab = ModuleType("google"), ModuleType("google.colab")
-    package.colab, colab.userdata = colab, SimpleNamespace(get=secrets.__getitem__)
-    monkeypatch.setitem(sys.modules, "google", package)
-    monkeypatch.setitem(sys.modules, "google.colab", colab)
+    for name in ("google", "google.colab", "google.colab.userdata"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    sys.modules["google.colab.userdata"].get = secrets.__getitem__
 
 
 def in_colab_secret(home, monkeypatch):

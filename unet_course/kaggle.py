@@ -10,9 +10,11 @@ import os
 import re
 import shutil
 import stat
+import sys
 import zipfile
 import zlib
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 from PIL import Image
@@ -30,7 +32,6 @@ ARCHIVES = {
     "train.zip": re.compile(r"train/[A-Za-z0-9]+_[0-9]+\.jpg"),
     "train_masks.zip": re.compile(r"train_masks/[A-Za-z0-9]+_[0-9]+_mask\.gif"),
 }
-_SECRETS = ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY")
 _NO_CREDENTIALS = (
     "no Kaggle credentials: make a token at https://www.kaggle.com/settings/api and put it into the "
     "environment variable KAGGLE_API_TOKEN, into the file ~/.kaggle/access_token, or on Colab into a "
@@ -152,11 +153,10 @@ def _fetch(name: str, cache: Path) -> Path:
 
 def _copy_colab_secrets() -> None:
     """Put Colab's secrets into the environment: kagglehub finds only the new kind by itself."""
-    try:
-        from google.colab import userdata
-    except ImportError:
+    if "google.colab" not in sys.modules:  # there, every notebook has it; a command cannot ask
         return
-    for name in _SECRETS:
+    userdata = import_module("google.colab.userdata")
+    for name in ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY"):
         with suppress(Exception):  # no such secret, or this notebook may not read it
             os.environ.setdefault(name, userdata.get(name).strip())
 
