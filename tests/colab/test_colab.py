@@ -1,6 +1,6 @@
 """The notebooks as on Colab: opened alone, with the versions of its image. See `make test-colab`.
 
-Stood in for are the module ``google.colab`` and the address, which is a clone of the last commit.
+Stood in for are the module ``google.colab`` and what lies at the address: a clone of the last commit.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from unet_course import __version__, notebooks
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-colab" / "bin" / "python"
 NOTEBOOKS = [path.name for path in notebooks.find_notebooks(ROOT)]
+ADDRESS = "https://github.com/someone/course"
 TAG = f"v{__version__}"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # What the course finds, in the kernel and in programs that a reader starts from a cell.
-ASK = f"""
+ASK = """
 import sys, subprocess, unet_course.lesson
 print(unet_course.lesson.ROOT)
 print(course.data_dir)
@@ -51,38 +52,42 @@ def git(folder: Path, *words: str) -> None:
     subprocess.run(["git", "-C", folder, *author, *words], check=True)
 
 
-def publish(folder: Path, address: str, *, dependency: str | None = None) -> str:
-    """A clone of the last commit that says of itself that it lives at ``address``, with its tag."""
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The last commit as if it were public: it has an address, and a tag for its version."""
+    folder = tmp_path_factory.mktemp("public") / "course"
     git(ROOT, "clone", "--quiet", ROOT, folder)
     project = folder / "pyproject.toml"
-    text = re.sub(r'(Repository = )".*"', rf'\1"{address}"', project.read_text("utf-8"))
-    if dependency:
-        text = text.replace("dependencies = [", f'dependencies = ["{dependency}",', 1)
+    text = re.sub(r'(Repository = )".*"', rf'\1"{ADDRESS}"', project.read_text("utf-8"))
     project.write_text(text, "utf-8")
     notebooks.write_address(folder)
     git(folder, "commit", "--quiet", "--all", "--message", "Set the address")
     git(folder, "tag", "--force", TAG)
-    return address
-
-
-@pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The course as if it were public: a repository with an address, and a tag for its version."""
-    folder = tmp_path_factory.mktemp("public") / "course"
-    publish(folder, folder.as_uri())
     return folder
 
 
 @pytest.fixture(autouse=True)
-def stand_in(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kernel "colab" in which ``google.colab`` was imported before the first cell."""
+def stand_in(
+    published: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel "colab" in which ``google.colab`` was imported before the first cell.
+
+    What git fetches from ``ADDRESS`` it fetches from ``published``.
+    """
     folder = tmp_path_factory.mktemp("stand_in")
     files = {
         "path/google/colab/__init__.py": "",
         "ipython/profile_default/startup/colab.py": "import google.colab",
         "jupyter/kernels/colab/kernel.json": json.dumps(
             {
-                "argv": [str(PYTHON), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+                "argv": [
+                    str(PYTHON),
+                    "-Xfrozen_modules=off",
+                    "-m",
+                    "ipykernel_launcher",
+                    "-f",
+                    "{connection_file}",
+                ],
                 "display_name": "Colab",
                 "language": "python",
                 "env": {
@@ -97,6 +102,9 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, "utf-8")
     monkeypatch.setenv("JUPYTER_PATH", str(folder / "jupyter"))
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{published.as_uri()}.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", ADDRESS)
 
 
 @pytest.fixture
@@ -157,18 +165,23 @@ def run_setup(source: str, folder: Path) -> str:
     return "".join(o.text for o in notebook.cells[0].outputs)
 
 
-def test_a_dependency_that_colab_lacks_is_named(colab: list[str], tmp_path: Path) -> None:
-    address = publish(tmp_path / "new", (tmp_path / "new").as_uri(), dependency="accelerate>=99")
-    said = run_setup(notebooks.setup_source(address), tmp_path)
-    assert said.startswith("RuntimeError: The course could not be installed: unet-course")
-    assert "accelerate>=99" in said and "1.13.0" in said and "\n" not in said
-
-
-def test_a_tag_that_does_not_exist_is_named(
+def test_a_dependency_that_colab_lacks_is_named(
     published: Path, colab: list[str], tmp_path: Path
 ) -> None:
-    source = notebooks.setup_source(published.as_uri()).replace(TAG, "v9.9")
-    said = run_setup(source, tmp_path)
+    project = published / "pyproject.toml"
+    good = project.read_text("utf-8")
+    project.write_text(good.replace("accelerate>=", "accelerate>=9"), "utf-8")
+    git(published, "commit", "--quiet", "--all", "--message", "Need more than Colab has")
+    git(published, "tag", "--force", TAG)
+    said = run_setup(notebooks.setup_source(ADDRESS), tmp_path)
+    git(published, "tag", "--force", TAG, "HEAD~")
+    git(published, "reset", "--quiet", "--hard", TAG)
+    assert said.startswith("RuntimeError: The course could not be installed: unet-course")
+    assert "accelerate>=9" in said and "1.13.0" in said and "\n" not in said
+
+
+def test_a_tag_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    said = run_setup(notebooks.setup_source(ADDRESS).replace(TAG, "v9.9"), tmp_path)
     assert said.startswith("RuntimeError: The course could not be installed: ")
     assert "Remote branch v9.9 not found" in said and "\n" not in said
 
