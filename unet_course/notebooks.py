@@ -146,7 +146,7 @@ if "google.colab" in sys.modules:
     steps = f"""set -e
     [ -d {folder} ] || git -c advice.detachedHead=false clone --quiet --depth 1 \\
         --branch v{__version__} {address} {folder}
-    "{{sys.executable}}" -m pip install --quiet --no-deps --editable {folder}
+    "{{sys.executable}}" -m pip install -qq --no-deps --editable {folder}
     ! "{{sys.executable}}" -m pip check | grep ^unet-course"""
     failed, output = subprocess.getstatusoutput(steps)
     if failed:
