@@ -61,8 +61,8 @@ help: ## this list
 	@touch $@ $(if $(filter test,$*),.venv/installed-lab)
 
 # Colab's Python; `make test-colab PYTHON_COLAB=/path/to/python3.13` names another.
-PYTHON_COLAB = $(shell for p in python3.13 python3 python "$$HOME"/.pyenv/versions/3.13*/bin/python; do \
-	"$$p" -c "import sys; sys.exit(sys.version_info[:2] != (3, 13))" >/dev/null 2>&1 && { echo "$$p"; break; }; done)
+PYTHON_COLAB = $(shell for p in python3.13 python3 python $(wildcard ~/.pyenv/versions/3.13*/bin/python); do \
+	$$p -c "import sys; sys.exit(sys.version_info[:2] != (3, 13))" >/dev/null 2>&1 && { echo $$p; break; }; done)
 
 # Made anew only when what Colab has is described anew.
 .venv-colab/installed: tests/colab/requirements.txt

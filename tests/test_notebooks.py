@@ -241,7 +241,7 @@ def test_clean_makes_an_executed_notebook_good(good: NotebookNode, tmp_path: Pat
     run.cells[5].outputs[0].text = f"{tmp_path / 'outputs' / 'a.png'}\n"
     run.cells[5].outputs += [
         new_output("stream", name="stderr", text="UserWarning: old"),
-        new_output("display_data", {WIDGET: {"model_id": "1"}, "text/plain": "VBox()"}),
+        new_output("display_data", {WIDGET: {"model_id": "1"}, "image/png": "iVBOR"}),
         new_output("execute_result", {"text/plain": repr(str(tmp_path))}, execution_count=9),
     ]
     removed = notebooks.clean(run, tmp_path)

@@ -167,19 +167,20 @@ def run_setup(source: str, folder: Path) -> str:
 
 
 def test_a_dependency_that_colab_lacks_is_named(
-    published: Path, colab: list[str], tmp_path: Path
+    published: Path, colab: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = published / "pyproject.toml"
-    good = project.read_text("utf-8")
-    project.write_text(good.replace("accelerate>=", "accelerate>=9"), "utf-8")
-    git(published, "commit", "--quiet", "--all", "--message", "Need more than Colab has")
-    git(published, "tag", "--force", TAG)
+    demanding = tmp_path / "demanding"
+    shutil.copytree(published, demanding)
+    project = demanding / "pyproject.toml"
+    text = project.read_text("utf-8").replace("accelerate>=", "accelerate>=9")
+    project.write_text(text, "utf-8")
+    git(demanding, "commit", "--quiet", "--all", "--message", "Need more than Colab has")
+    git(demanding, "tag", "--force", TAG)
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{demanding.as_uri()}.insteadOf")
     said = run_setup(notebooks.setup_source(ADDRESS), tmp_path)
-    git(published, "tag", "--force", TAG, "HEAD~")
-    git(published, "reset", "--quiet", "--hard", TAG)
     assert said.startswith("RuntimeError: The course could not be installed: ")
-    assert f"unet-course {__version__} has requirement" in said
-    assert "accelerate>=9" in said and "1.13.0" in said and "\n" not in said
+    assert f"unet-course {__version__} has requirement accelerate>=9" in said
+    assert "1.13.0" in said and "\n" not in said
 
 
 def test_a_tag_that_does_not_exist_is_named(tmp_path: Path) -> None:
