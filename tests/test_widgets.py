@@ -1,8 +1,11 @@
 """Explorers redraw when a control moves, and draw what the controls say."""
 
+import base64
+
 import numpy as np
 import pytest
 import torch
+from IPython.core.formatters import DisplayFormatter
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torchvision.transforms import v2
@@ -38,6 +41,14 @@ def test_an_explorer_shows_another_picture_when_its_slider_moves(striped):
     assert before.startswith(b"\x89PNG")
     controls[0].value = 1
     assert bytes(picture.value).startswith(b"\x89PNG") and bytes(picture.value) != before
+
+
+def test_an_explorer_is_a_picture_where_no_controls_can_be_shown(striped):
+    image, mask = striped
+    box = widgets.browse_photos([image], [mask], ["a_01"])
+    data, _ = DisplayFormatter().format(box)
+    assert base64.b64decode(data["image/png"]) == bytes(box.children[-1].value)
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == box.model_id
 
 
 def test_browse_photos_draws_the_chosen_photo_at_the_chosen_opacity(monkeypatch, striped):
