@@ -28,6 +28,9 @@ test-browser: .venv/installed-browser ## work through the notebooks in a real Ju
 	@$(PY) tests/browser/find_browser.py
 	$(PY) -m pytest tests/browser
 
+test-colab: .venv/installed-test .venv-colab/installed ## run all notebooks with the versions that Colab has
+	@$(PY) -m pytest tests/colab
+
 lab: .venv/installed-lab ## open the notebooks in JupyterLab
 	@$(PY) -m jupyterlab --ServerApp.ip=127.0.0.1 notebooks
 
@@ -78,4 +81,19 @@ help: ## this list
 holds_test = lab
 holds_browser = lab test
 
-.PHONY: course test test-browser test-versions lab figures figure notebooks pins address help
+# Colab's Python; `make test-colab PYTHON_COLAB=/path/to/python3.13` names another.
+PYTHON_COLAB = $(shell for p in python3.13 python3 python $(wildcard ~/.pyenv/versions/3.13*/bin/python); do \
+	$$p -c "import sys; sys.exit(sys.version_info[:2] != (3, 13))" >/dev/null 2>&1 && { echo $$p; break; }; done)
+
+# Made anew only when what Colab has is described anew.
+.venv-colab/installed: tests/colab/requirements.txt
+	@python="$(PYTHON_COLAB)"; if [ -z "$$python" ]; then echo "No Python 3.13, which Colab has;" \
+		"install it, or name it: make test-colab PYTHON_COLAB=/path/to/python3.13" >&2; exit 1; fi; \
+	echo "Making .venv-colab with $$python (PyTorch is large)"; \
+	if command -v uv >/dev/null 2>&1; then uv venv --quiet --clear --python "$$python" .venv-colab && \
+		uv pip install --quiet --python .venv-colab/bin/python --requirement $<; \
+	else "$$python" -m venv --clear .venv-colab && .venv-colab/bin/python -m pip install \
+		--quiet --disable-pip-version-check --requirement $<; fi
+	@touch $@
+
+.PHONY: course test test-browser test-colab test-versions lab figures figure notebooks pins address help

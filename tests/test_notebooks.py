@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import ast
 import copy
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from types import ModuleType
 
 import nbformat
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from unet_course import notebooks
+from unet_course import __version__, notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMITTED = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -237,7 +241,7 @@ def test_clean_makes_an_executed_notebook_good(good: NotebookNode, tmp_path: Pat
     run.cells[5].outputs[0].text = f"{tmp_path / 'outputs' / 'a.png'}\n"
     run.cells[5].outputs += [
         new_output("stream", name="stderr", text="UserWarning: old"),
-        new_output("display_data", {WIDGET: {"model_id": "1"}, "text/plain": "VBox()"}),
+        new_output("display_data", {WIDGET: {"model_id": "1"}, "image/png": "iVBOR"}),
         new_output("execute_result", {"text/plain": repr(str(tmp_path))}, execution_count=9),
     ]
     removed = notebooks.clean(run, tmp_path)
@@ -295,7 +299,7 @@ def test_the_address_is_written_everywhere_once_and_taken_back(project: Path) ->
     assert title.startswith("# A lesson\n\n[![Open in Colab](") and "What it is about." in title
     assert "/github/someone/course/blob/v" in title and title.count("badge.svg") == 1
     [setup] = filter(notebooks.is_setup, notebook.cells)
-    assert "git clone" in setup.source and len(setup.source.splitlines()) <= 15
+    assert "https://github.com/someone/course unet-course" in setup.source
     assert readme.read_text().count("badge.svg") == 2
 
     _set_address(project, notebooks.PLACEHOLDER)
@@ -303,19 +307,67 @@ def test_the_address_is_written_everywhere_once_and_taken_back(project: Path) ->
     assert (path.read_text("utf-8"), readme.read_text("utf-8")) == before
 
 
-def test_the_setup_cell_does_nothing_outside_colab(monkeypatch: pytest.MonkeyPatch) -> None:
-    from IPython.core.interactiveshell import InteractiveShell
+ADDRESSES = [None, "https://github.com/someone/course"]
 
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_the_setup_cell_does_nothing_outside_colab(
+    address: str | None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(subprocess, "getstatusoutput", lambda steps: pytest.fail(steps))
+    before = [*sys.path]
+    exec(notebooks.setup_source(address), {})
+    assert sys.path == before and capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def colab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """What a cell can see of Colab: its module, and an empty folder to work in."""
+    monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_setup_cell_fetches_this_version_and_installs_it_alone(
+    colab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ran: list[str] = []
-    shell = InteractiveShell.instance()
-    monkeypatch.setattr(shell, "system", ran.append)
-    monkeypatch.setattr(shell, "run_line_magic", lambda name, line, *_: ran.append(line))
-    source = notebooks.setup_source("https://github.com/someone/course")
-    assert shell.run_cell(source).success and ran == []
-    monkeypatch.setitem(__import__("sys").modules, "google.colab", object())
-    monkeypatch.setattr("sys.path", [*__import__("sys").path])
-    assert shell.run_cell(source).success and len(ran) == 2
-    assert "someone/course" in ran[0] and "--no-deps" in ran[1]
+    monkeypatch.setattr(subprocess, "getstatusoutput", lambda steps: ran.append(steps) or (0, ""))
+    exec(notebooks.setup_source("https://github.com/someone/course"), {})
+    words = ran[0].split()
+    folder = f"unet-course-{__version__}"
+    at = words.index("clone")
+    assert words[at + 4 : at + 8] == [
+        "--branch",
+        f"v{__version__}",
+        "https://github.com/someone/course",
+        folder,
+    ]
+    assert "--no-deps" in words and sys.path[0] == str(colab / folder)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Colab is Linux")
+def test_the_setup_cell_says_in_one_line_that_the_course_cannot_be_fetched(colab: Path) -> None:
+    nowhere = (colab / "nowhere").as_uri()
+    before = [*sys.path]
+    with pytest.raises(RuntimeError, match=r"could not be installed: fatal: .*nowhere") as error:
+        exec(notebooks.setup_source(nowhere), {})
+    assert "\n" not in str(error.value)
+    assert sys.path == before and list(colab.iterdir()) == []
+
+
+def test_without_an_address_the_setup_cell_says_on_colab_what_to_set(
+    colab: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exec(notebooks.setup_source(None), {})
+    said = capsys.readouterr().out
+    assert "set Repository in pyproject.toml" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_the_setup_cell_is_short(address: str | None) -> None:
+    assert len(notebooks.setup_source(address).splitlines()) <= 15
 
 
 def test_notebooks_and_readme_agree_with_the_address() -> None:

@@ -1,4 +1,4 @@
-"""The command ``unet-course``: prepare, train, evaluate, predict. Parses arguments, holds no logic."""
+"""The command ``unet-course``: its subcommands and their arguments. Holds no logic."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from unet_course import data, inference, prepare, training
+from unet_course import data, inference, kaggle, prepare, training
 from unet_course.checkpoints import load_checkpoint, replacing
 from unet_course.progress import progress
 
@@ -26,6 +26,11 @@ def build_parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     parser = argparse.ArgumentParser(prog="unet-course", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+
+    c = commands.add_parser(
+        "download", help="bring Kaggle's Carvana photos; needs a Kaggle account"
+    )
+    c.add_argument("--output", type=Path, required=True, help="a new folder, e.g. carvana")
 
     c = commands.add_parser("prepare", help="make a smaller copy of a Carvana folder")
     c.add_argument(
@@ -61,9 +66,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; errors that a user can mend end it with one line and status 1."""
     args = build_parser().parse_args(arguments)
     try:
-        {"prepare": _prepare, "train": _train, "evaluate": _evaluate, "predict": _predict}[
-            args.command
-        ](args)
+        {
+            "download": _download, "prepare": _prepare, "train": _train, "evaluate": _evaluate,
+            "predict": _predict,
+        }[args.command](args)  # fmt: skip
     except (ValueError, training.TrainingError, OSError) as error:
         print(f"unet-course {args.command}: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 1
@@ -71,6 +77,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"unet-course {args.command}: stopped", file=sys.stderr)
         return 130
     return 0
+
+
+def _download(args: argparse.Namespace) -> None:
+    try:
+        folder = kaggle.download_carvana(args.output)
+    except KeyboardInterrupt:
+        print("run again: it goes on where it was", file=sys.stderr)
+        raise
+    print(f"{folder}: complete and checked, and the archives are removed; use it as data_dir")
 
 
 def _prepare(args: argparse.Namespace) -> None:

@@ -64,8 +64,8 @@ def clean(notebook: NotebookNode, root: Path) -> list[str]:
     """Take out of an executed notebook, in place, what does not belong into the repository.
 
     That is: papermill's metadata and injected parameters, times, widget state together with the
-    views that need it, messages on stderr, and the folder ``root`` in printed paths. Execution
-    counts become 1…n.
+    outputs that need it (whole: the PNG in an explorer's output repeats the static figure beside
+    it), messages on stderr, and the folder ``root`` in printed paths. Execution counts become 1…n.
 
     Returns:
         What was written to stderr, so that nothing is lost unseen.
@@ -123,21 +123,35 @@ def read_address(root: Path) -> str | None:
 
 
 def setup_source(address: str | None) -> str:
-    """The source of every notebook's setup cell."""
-    intro = "# On Colab this cell fetches the course; anywhere else it does nothing.\n"
+    """The source of every notebook's setup cell.
+
+    On Colab it clones the tag of this version into the current folder, once, and installs the
+    clone without dependencies, so that nothing of Colab's changes; it raises RuntimeError with the
+    words of git or pip when that fails, or when Colab lacks something that the course needs. The
+    last line is for the running kernel, which does not see an editable installation.
+    """
     if address is None:
-        return (
-            intro + "# It has no address yet: set Repository in pyproject.toml, run `make address`."
-        )
-    return (
-        intro
-        + f"""import sys
+        return """# The course has no address yet, so on Colab this cell only says so.
+import sys
 
 if "google.colab" in sys.modules:
-    !git clone --quiet --depth 1 --branch v{__version__} {address} /content/course
-    %pip install --quiet --no-deps --editable /content/course
-    sys.path.insert(0, "/content/course")"""
-    )
+    print("To use this on Colab, set Repository in pyproject.toml and run `make address`.")"""
+    folder = f"unet-course-{__version__}"
+    return f'''# On Colab this cell fetches and installs the course; anywhere else it does nothing.
+import os
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:
+    steps = f"""set -e
+    [ -d {folder} ] || git -c advice.detachedHead=false clone --quiet --depth 1 \\
+        --branch v{__version__} {address} {folder}
+    "{{sys.executable}}" -m pip install -qq --no-deps --editable {folder}
+    ! "{{sys.executable}}" -m pip check | grep ^unet-course"""
+    failed, output = subprocess.getstatusoutput(steps)
+    if failed:
+        raise RuntimeError("The course could not be installed: " + " ".join(output.split()))
+    sys.path.insert(0, os.path.abspath("{folder}"))'''
 
 
 def set_address(notebook: NotebookNode, name: str, address: str | None) -> None:

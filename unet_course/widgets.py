@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -16,7 +18,29 @@ from torchvision import tv_tensors
 from unet_course.figures import exploration, predictions
 
 
-def explore(draw: Callable[..., Figure], **controls: ipywidgets.Widget) -> ipywidgets.Widget:
+class Explorer(ipywidgets.VBox):
+    """Controls above a picture; where no controls can be shown, the picture alone.
+
+    The output carries both, and a front end without ipywidgets (GitHub, an editor without the
+    extension) shows the PNG. On Colab it needs no custom widget manager: to a front end this is a
+    plain VBox of ipywidgets.
+    """
+
+    _ipython_display_ = None  # ipywidgets 7 has one, and IPython would prefer it to the next
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        return {
+            "text/plain": "controls above a picture",
+            "image/png": base64.b64encode(self.children[-1].value).decode(),
+            "application/vnd.jupyter.widget-view+json": {
+                "version_major": 2,
+                "version_minor": 0,
+                "model_id": self.model_id,
+            },
+        }
+
+
+def explore(draw: Callable[..., Figure], **controls: ipywidgets.Widget) -> Explorer:
     """Show controls with the figure that ``draw`` returns for their values, redrawn on each change.
 
     Args:
@@ -25,7 +49,9 @@ def explore(draw: Callable[..., Figure], **controls: ipywidgets.Widget) -> ipywi
             ``continuous_update=False`` so that a figure is drawn when a slider comes to rest.
     """
     # a picture, not an Output: papermill sometimes waits for ever on a cell that shows an Output
-    picture = ipywidgets.Image(format="png", layout={"max_width": "100%", "object_fit": "contain"})
+    # at its own size and at the left, as figures are; a box would stretch it over a wide window
+    layout = {"max_width": "100%", "object_fit": "contain", "align_self": "flex-start"}
+    picture = ipywidgets.Image(format="png", layout=layout)
 
     def redraw(_change: object = None) -> None:
         picture.value = as_png(draw(**{name: c.value for name, c in controls.items()}))
@@ -33,20 +59,20 @@ def explore(draw: Callable[..., Figure], **controls: ipywidgets.Widget) -> ipywi
     for control in controls.values():
         control.observe(redraw, names="value")
     redraw()
-    return ipywidgets.VBox([*controls.values(), picture])
+    return Explorer([*controls.values(), picture])
 
 
 def as_png(figure: Figure) -> bytes:
-    """The bytes of a figure as PNG; closes the figure."""
+    """The bytes of a figure as PNG, with all its titles, as notebooks show it; closes the figure."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=figure.dpi)
+    figure.savefig(buffer, format="png", dpi=figure.dpi, bbox_inches="tight")
     plt.close(figure)
     return buffer.getvalue()
 
 
 def browse_photos(
     images: Sequence[Tensor], masks: Sequence[Tensor], titles: Sequence[str]
-) -> ipywidgets.Widget:
+) -> Explorer:
     """Lesson 01: page through photos, with their masks as opaque as one likes."""
 
     def draw(photo: int, opacity: float) -> Figure:
@@ -77,7 +103,7 @@ def augment_photos(
     images: Sequence[Tensor],
     masks: Sequence[Tensor],
     make: Callable[[float], Callable[..., tuple[Tensor, Tensor]]],
-) -> ipywidgets.Widget:
+) -> Explorer:
     """Lesson 01: watch random draws of the transform ``make(strength)``, photo and mask together."""
 
     def draw(photo: int, seed: int, strength: float) -> Figure:
@@ -91,7 +117,7 @@ def augment_photos(
     )
 
 
-def threshold_explorer(image: Tensor, truth: Tensor, probability: Tensor) -> ipywidgets.Widget:
+def threshold_explorer(image: Tensor, truth: Tensor, probability: Tensor) -> Explorer:
     """Lesson 04: move the threshold over one photo's probabilities ``(H, W)``; watch the errors change."""
     slider = ipywidgets.FloatSlider(
         value=0.5, min=0.01, max=0.99, step=0.01, description="threshold", continuous_update=False

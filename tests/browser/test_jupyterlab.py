@@ -61,6 +61,8 @@ MISFITS = """() => {
     const room = image.closest('.jp-OutputArea-output, .jp-MarkdownOutput');
     const over = image.getBoundingClientRect().right - room.getBoundingClientRect().right;
     if (over > 1) tell(image, `${Math.round(over)} px too wide`);
+    const blown = image.width - image.naturalWidth;
+    if (blown > 1) tell(image, `enlarged by ${blown} px, so blurred`);
   }
   for (const text of notebook.querySelectorAll('.jp-OutputArea-output > pre')) {
     const lines = text.textContent.replace(/\\n$/, '').split('\\n').length;
@@ -171,4 +173,4 @@ def take_screenshots(page: Page, folder: Path, name: str) -> None:
     total, step = scroller.evaluate("node => [node.scrollHeight, node.clientHeight]")
     for number, top in enumerate(range(0, total, step), 1):
         scroller.evaluate("(node, top) => node.scrollTo({top, behavior: 'instant'})", top)
-        page.screenshot(path=folder / f"{name}-{number:02}.png")
+        page.screenshot(path=folder / f"{name}-{number:02}.jpg", type="jpeg", quality=85)
