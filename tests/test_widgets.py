@@ -1,7 +1,6 @@
 """Explorers redraw when a control moves, and draw what the controls say."""
 
 import base64
-
 import io
 
 import matplotlib.pyplot as plt

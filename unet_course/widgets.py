@@ -51,7 +51,7 @@ def explore(draw: Callable[..., Figure], **controls: ipywidgets.Widget) -> Explo
     # a picture, not an Output: papermill sometimes waits for ever on a cell that shows an Output
     # at its own size and at the left, as figures are; a box would stretch it over a wide window
     layout = {"max_width": "100%", "object_fit": "contain", "align_self": "flex-start"}
-    picture = ipywidgets.Image(format="png", layout=layout)
+    picture = ipywidgets.Image(format="png", layout=layout | {"margin": "0"})
 
     def redraw(_change: object = None) -> None:
         picture.value = as_png(draw(**{name: c.value for name, c in controls.items()}))

@@ -91,7 +91,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         "IPYTHONDIR": "ipython",
     }
     environment = {**os.environ} | {name: str(home / folder) for name, folder in folders.items()}
-    del environment["MPLBACKEND"]  # tests/conftest.py sets it; here Jupyter shows the figures
+    environment.pop("MPLBACKEND", None)  # tests/conftest.py sets it; here Jupyter shows the figures
     environment |= {"JUPYTER_TOKEN": token, "UNET_COURSE_PRESET": "smoke"}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"]
     command += ["--ServerApp.port_retries=200", "--LabApp.expose_app_in_browser=True"]
@@ -144,16 +144,17 @@ def _stop(server: subprocess.Popen) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A Chromium without a window."""
+    path, problem = None, f"no browser: {INSTALL}"
     try:
         from playwright.sync_api import sync_playwright
 
         path = find_browser()
     except ModuleNotFoundError:
-        pytest.fail("no playwright: pip install playwright, or `make test-browser`", pytrace=False)
+        problem = "no playwright: run `make test-browser`, or pip install playwright"
     except FileNotFoundError as error:
-        pytest.fail(str(error), pytrace=False)
+        problem = str(error)
     if path is None:
-        pytest.fail(f"no browser: {INSTALL}", pytrace=False)
+        pytest.fail(problem, pytrace=False)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[*SWITCHES])
         yield browser
