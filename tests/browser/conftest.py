@@ -41,10 +41,11 @@ SWITCHES = (
 
 @dataclass(frozen=True)
 class Lab:
-    """A running JupyterLab: its address, which ends with a slash, and its token."""
+    """A running JupyterLab: its address, which ends with a slash, its token, and what it shows."""
 
     url: str
     token: str
+    notebooks: Path
 
     def address(self, notebook: str) -> str:
         return f"{self.url}lab/tree/{notebook}?token={self.token}&reset"
@@ -121,7 +122,7 @@ def _wait_until_started(server: subprocess.Popen, home: Path, token: str) -> Lab
     for _ in range(240):
         with suppress(OSError, ValueError):  # the file is there before the server answers
             [path] = (home / "runtime").glob("jpserver-*.json")
-            lab = Lab(json.loads(path.read_text())["url"], token)
+            lab = Lab(json.loads(path.read_text())["url"], token, home / "notebooks")
             lab.request("api/status")
             return lab
         if server.poll() is not None:

@@ -72,5 +72,7 @@ if __name__ == "__main__":
             print("Installing a browser", flush=True)
             install_browser()
         print("browser:", find_browser())
-    except (FileNotFoundError, subprocess.CalledProcessError) as error:
-        sys.exit(f"{error}; {INSTALL}")
+    except FileNotFoundError as error:
+        sys.exit(str(error))
+    except subprocess.CalledProcessError:
+        sys.exit("could not install a browser; install Chromium or Google Chrome")

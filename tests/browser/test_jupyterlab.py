@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 if TYPE_CHECKING:
     from conftest import Lab
@@ -101,14 +103,11 @@ def page(browser: Browser, lab: Lab, complaints: list[str]) -> Iterator[Page]:
 def test_notebook_works_in_jupyterlab(
     notebook: Path, page: Page, lab: Lab, complaints: list[str], screenshots: Path
 ) -> None:
-    page.goto(lab.address(notebook.name))
-    page.wait_for_function(KERNEL_IS_READY, timeout=120_000)
-    page.evaluate(RUN_ALL, SECONDS)
-    page.wait_for_function(IS_DRAWN)
+    run(page, lab.address(notebook.name))
     assert faults(page) == []
 
     sliders = page.locator(".jp-OutputArea-output [role=slider]").all()
-    assert sliders, "a lesson without a slider"
+    assert sliders, "a lesson without sliders"
     still = [number for number, slider in enumerate(sliders, 1) if not move(page, slider)]
     assert still == [], "these sliders changed no figure"
     assert faults(page) == []
@@ -126,6 +125,41 @@ def test_notebook_works_in_jupyterlab(
             take_screenshots(page, screenshots, f"{notebook.stem}-{theme}-{width}")
     assert misfits == []
     assert complaints == []
+
+
+def test_faults_of_a_notebook_are_found(page: Page, lab: Lab) -> None:
+    cells = (
+        "import sys, ipywidgets\nprint('hm', file=sys.stderr)",
+        "from IPython.display import HTML\nHTML('<div style=\"width: 3000px\">wide</div>')",
+        "print('broken ' * 100)",
+        "ipywidgets.VBox([ipywidgets.IntSlider(), ipywidgets.Label('nothing moves')])",
+        "ipywidgets.IntSlider(description='a name that is cut off')",
+        "1 / 0",
+        "print('never run')",
+    )
+    bad = new_notebook(cells=[new_code_cell(source) for source in cells])
+    bad.metadata.kernelspec = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
+    nbformat.write(bad, lab.notebooks / "bad.ipynb")
+    run(page, lab.address("bad.ipynb"))
+    found = "\n".join(faults(page) + page.evaluate(MISFITS))
+    for fault in (
+        "[1] on stderr: hm",
+        "[6]: ZeroDivisionError",
+        "[7] has the number None",
+        "cell 2: ",
+        "1 lines of text shown as",
+        "a name that is cut off",
+    ):
+        assert fault in found, found
+    assert not move(page, page.locator("[role=slider]").first, seconds=2)
+
+
+def run(page: Page, address: str) -> None:
+    """Open a notebook, run all its cells, and wait until everything is drawn."""
+    page.goto(address)
+    page.wait_for_function(KERNEL_IS_READY, timeout=120_000)
+    page.evaluate(RUN_ALL, SECONDS)
+    page.wait_for_function(IS_DRAWN)
 
 
 def faults(page: Page) -> list[str]:
@@ -149,14 +183,14 @@ def faults(page: Page) -> list[str]:
     return found
 
 
-def move(page: Page, slider: Locator) -> bool:
+def move(page: Page, slider: Locator, *, seconds: int = 60) -> bool:
     """Move a slider one step with the keyboard; whether the figure below it becomes another one."""
     pictures = slider.locator(OUTPUT_OF).locator("img")
     before = _addresses(pictures)
     at_its_end = slider.get_attribute("aria-valuenow") == slider.get_attribute("aria-valuemax")
     slider.focus()
     slider.press("ArrowLeft" if at_its_end else "ArrowRight")
-    for _ in range(5 * 60):
+    for _ in range(5 * seconds):
         if _addresses(pictures) != before:
             return True
         page.wait_for_timeout(200)
