@@ -207,4 +207,4 @@ def take_screenshots(page: Page, folder: Path, name: str) -> None:
     total, step = scroller.evaluate("node => [node.scrollHeight, node.clientHeight]")
     for number, top in enumerate(range(0, total, step), 1):
         scroller.evaluate("(node, top) => node.scrollTo({top, behavior: 'instant'})", top)
-        page.screenshot(path=folder / f"{name}-{number:02}.jpg", type="jpeg", quality=85)
+        page.screenshot(path=folder / f"{name}-{number:02}.jpg", type="jpeg", quality=75)
