@@ -24,6 +24,10 @@ test: .venv/installed-test ## check style, package and notebooks
 	UNET_COURSE_PRESET=smoke UNET_COURSE_PROGRESS=/dev/null $(PY) -m pytest --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 1200 notebooks
 
+test-browser: .venv/installed-browser ## work through the notebooks in a real JupyterLab
+	@$(PY) tests/browser/find_browser.py
+	$(PY) -m pytest tests/browser
+
 test-colab: .venv/installed-test .venv-colab/installed ## run all notebooks with the versions that Colab has
 	@$(PY) -m pytest tests/colab
 
@@ -72,7 +76,10 @@ help: ## this list
 	if command -v uv >/dev/null 2>&1; then install="uv pip install --python $(PY)"; \
 	else install="$(PY) -m pip install --disable-pip-version-check"; fi; \
 	$$install $$quiet --constraint constraints.txt --editable '.[$*]'
-	@touch $@ $(if $(filter test,$*),.venv/installed-lab)
+	@touch $@ $(patsubst %,.venv/installed-%,$(holds_$*))
+# the extras that an extra holds
+holds_test = lab
+holds_browser = lab test
 
 # Colab's Python; `make test-colab PYTHON_COLAB=/path/to/python3.13` names another.
 PYTHON_COLAB = $(shell for p in python3.13 python3 python $(wildcard ~/.pyenv/versions/3.13*/bin/python); do \
@@ -89,4 +96,4 @@ PYTHON_COLAB = $(shell for p in python3.13 python3 python $(wildcard ~/.pyenv/ve
 		--quiet --disable-pip-version-check --requirement $<; fi
 	@touch $@
 
-.PHONY: course test test-colab test-versions lab figures figure notebooks pins address help
+.PHONY: course test test-browser test-colab test-versions lab figures figure notebooks pins address help

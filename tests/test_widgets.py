@@ -1,13 +1,16 @@
 """Explorers redraw when a control moves, and draw what the controls say."""
 
 import base64
+import io
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 from IPython.core.formatters import DisplayFormatter
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 from torchvision.transforms import v2
 
 from unet_course import widgets
@@ -49,6 +52,16 @@ def test_an_explorer_is_a_picture_where_no_controls_can_be_shown(striped):
     data, _ = DisplayFormatter().format(box)
     assert base64.b64decode(data["image/png"]) == bytes(box.children[-1].value)
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == box.model_id
+
+
+def test_the_picture_of_a_figure_cuts_no_title_off():
+    figure, ax = plt.subplots(figsize=(2, 1))
+    ax.set_title("a title that is wider than its figure", loc="left")
+    with Image.open(io.BytesIO(widgets.as_png(figure))) as picture:
+        pixels = np.asarray(picture.convert("L"))
+    assert pixels.shape[1] > 200
+    for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
+        assert (edge == 255).all()
 
 
 def test_browse_photos_draws_the_chosen_photo_at_the_chosen_opacity(monkeypatch, striped):

@@ -49,7 +49,9 @@ def explore(draw: Callable[..., Figure], **controls: ipywidgets.Widget) -> Explo
             ``continuous_update=False`` so that a figure is drawn when a slider comes to rest.
     """
     # a picture, not an Output: papermill sometimes waits for ever on a cell that shows an Output
-    picture = ipywidgets.Image(format="png", layout={"max_width": "100%", "object_fit": "contain"})
+    # at its own size and at the left, as figures are; a box would stretch it over a wide window
+    layout = {"max_width": "100%", "object_fit": "contain", "align_self": "flex-start"}
+    picture = ipywidgets.Image(format="png", layout=layout | {"margin": "0"})
 
     def redraw(_change: object = None) -> None:
         picture.value = as_png(draw(**{name: c.value for name, c in controls.items()}))
@@ -61,9 +63,9 @@ def explore(draw: Callable[..., Figure], **controls: ipywidgets.Widget) -> Explo
 
 
 def as_png(figure: Figure) -> bytes:
-    """The bytes of a figure as PNG; closes the figure."""
+    """The bytes of a figure as PNG, with all its titles, as notebooks show it; closes the figure."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=figure.dpi)
+    figure.savefig(buffer, format="png", dpi=figure.dpi, bbox_inches="tight")
     plt.close(figure)
     return buffer.getvalue()
 

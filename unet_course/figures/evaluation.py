@@ -73,7 +73,7 @@ def threshold_curve(
     gain = f"gains {dice.max() - at_half:.4f} on the validation cars"
     ax.set_title(f"Moving the threshold from 0.50 to {chosen:.2f} {gain}")
     ax.set(xlabel="threshold", ylabel="mean Dice, validation cars", xlim=(0, 1))
-    ax.legend(loc="lower center")
+    ax.legend(loc="best")
     return _close(figure)
 
 
