@@ -70,7 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
     args = build_parser().parse_args(arguments)
     name = f"unet-course {args.command}"
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        name += f" [rank {os.environ['RANK']}]"  # as torchrun counts them
+        # as torchrun counts them; on a line of its own, as the progress bar is another process's
+        name = f"\n{name} [rank {os.environ['RANK']}]"
         if args.command in ("prepare", "predict") and os.environ["RANK"] != "0":
             return 0
     try:
@@ -83,10 +84,14 @@ def main(arguments: list[str] | None = None) -> int:
     except RuntimeError as error:
         if not devices.lost_connection(error):
             raise
-        print(f"{name}: another process died, so start again ({error})", file=sys.stderr)
+        print(
+            f"{name}: another process of this command died (see its message, or torchrun's report); "
+            "run it again",
+            file=sys.stderr,
+        )
         return 1
-    except KeyboardInterrupt:
-        print(f"{name}: stopped", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print("; ".join([f"{name}: stopped", *error.args]), file=sys.stderr)
         return 130
     return 0
 
@@ -96,7 +101,7 @@ def _stopped_by_sigterm() -> Iterator[None]:
     """Let SIGTERM, which torchrun sends when another process died, stop a run as Ctrl-C does."""
 
     def stop(*_: object) -> None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("by SIGTERM")
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
@@ -117,9 +122,9 @@ def _train(args: argparse.Namespace) -> None:
                 args.data, args.output, preset=args.preset, seed=args.seed,
                 split_file=args.split_file, resume=args.resume,
             )  # fmt: skip
-    except KeyboardInterrupt:
-        print(f"go on with --resume; what is finished is in {args.output}", file=sys.stderr)
-        raise
+    except KeyboardInterrupt as error:
+        advice = f"go on with --resume; finished epochs are kept in {args.output}"
+        raise KeyboardInterrupt(*error.args, advice) from None
     if not devices.this_process().is_main_process:
         return
     best = max(history, key=lambda row: row["val_dice"])
