@@ -118,7 +118,7 @@ def fit(
     that of one process, to rounding, but for what each draws or counts on its own: augmentation and
     batch norm's statistics. Two processes against one, measured on rendered and on real photos with
     the network of ``smoke``: training loss within 0.015; validation Dice within 0.005 after 120
-    steps, and within 0.05 after 24, where two seeds differ as much.
+    steps, and within 0.05 after 30, where two seeds differ as much.
 
     Args:
         epochs: passes over ``train_set``; the learning rate rises to ``lr`` and falls to 0 over them.
