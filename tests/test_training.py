@@ -18,7 +18,6 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from unet_course import checkpoints, data, losses, metrics, training
 from unet_course.checkpoints import CheckpointError, load_checkpoint
@@ -139,7 +138,7 @@ def test_the_best_checkpoint_is_the_best_of_the_history(finished_run):
 
 def test_the_best_epoch_is_kept_when_later_ones_are_worse(sets, tmp_path, monkeypatch):
     scores = iter([0.5, 0.9, 0.7, 0.9])
-    monkeypatch.setattr(training, "validate", lambda *_: {"val_dice": next(scores)})
+    monkeypatch.setattr(training, "validate", lambda *_, **__: {"val_dice": next(scores)})
     model, _ = fit(sets, tmp_path, epochs=4)
     best, last = (load_checkpoint(tmp_path / f"{n}.safetensors") for n in ("unet", "last"))
     assert (best.info["epoch"], best.info["val_dice"]) == (2, 0.9)
@@ -207,36 +206,6 @@ def test_a_split_without_cars_is_refused(dataset, tmp_path):
 # Precision
 
 
-@pytest.mark.parametrize(
-    ("capability", "precision"),
-    [((7, 5), "fp16"), ((6, 1), "fp16"), ((8, 0), "bf16"), ((9, 0), "bf16")],
-)
-def test_a_gpu_trains_in_bf16_only_where_it_has_units_for_it(monkeypatch, capability, precision):
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)  # counts emulation
-    assert training.choose_precision(torch.device("cuda")) == precision
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "precision"),
-    [
-        ({}, "no"),
-        ({"avx2": True, "avx512_bf16": False, "amx_bf16": False}, "no"),
-        ({"avx512_bf16": True}, "bf16"),
-        ({"amx_bf16": True}, "bf16"),
-    ],
-)
-def test_a_cpu_trains_in_bf16_only_where_it_has_units_for_it(monkeypatch, capabilities, precision):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
-    assert training.choose_precision(torch.device("cpu")) == precision
-
-
-def test_apple_gpus_and_older_torch_train_in_float32(monkeypatch):
-    assert training.choose_precision(torch.device("mps")) == "no"
-    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
-    assert training.choose_precision(torch.device("cpu")) == "no"
-
-
 @pytest.mark.parametrize("precision", ["no", "bf16"])
 def test_training_on_a_cpu_works_with_and_without_bf16(sets, tmp_path, monkeypatch, precision):
     monkeypatch.setattr(training, "choose_precision", lambda _device: precision)
@@ -276,9 +245,7 @@ class Darker(nn.Module):
 @pytest.mark.parametrize("batch_size", [1, 2, 4, 5, 8])
 def test_validation_counts_each_image_once(sets, batch_size):
     images = data.CarDataset([*sets.train.samples, *sets.val.samples][:5], size=(24, 16))
-    accelerator = Accelerator()
-    loader = accelerator.prepare(DataLoader(images, batch_size=batch_size))
-    found = training.validate(Darker(), loader, accelerator)
+    found = training.validate(Darker(), images, batch_size=batch_size)
 
     model, alone = Darker().eval(), []
     for image, mask in images:
@@ -295,10 +262,9 @@ def test_validation_counts_each_image_once(sets, batch_size):
 
 
 def test_validation_leaves_the_network_as_it_was(sets):
-    accelerator = Accelerator()
     model = UNet(width=2, depth=2)
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    training.validate(model, accelerator.prepare(DataLoader(sets.val)), accelerator)
+    training.validate(model, sets.val)
     assert same(model.state_dict(), before)
     assert all(p.grad is None for p in model.parameters())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
@@ -115,3 +117,37 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             f"{path}: its weights do not fit the architecture that it describes "
             f"({type(error).__name__}: {str(error).splitlines()[0]}); train again"
         ) from error
+
+
+def save_state(path: str | Path, state: dict[str, Any]) -> None:
+    """Write what a training run resumes from, whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written; an older file of that name is left as it was.
+    """
+    buffer = io.BytesIO()  # torch.save's own writing hides a full disk in a RuntimeError
+    torch.save(state, buffer)
+    with replacing(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def load_state(path: str | Path, info: dict[str, Any]) -> dict[str, Any]:
+    """Read a file written by `save_state`, of a run whose ``info`` agrees. Runs no code from the file.
+
+    Raises:
+        CheckpointError: the file is damaged, or belongs to another run.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        found = state["info"]
+    except Exception as error:  # torch.load raises many types for a damaged file
+        raise CheckpointError(
+            f"{path}: damaged, cannot resume ({type(error).__name__}); delete it to start anew"
+        ) from error
+    for key, value in info.items():
+        if found.get(key) != value:
+            raise CheckpointError(
+                f"{path}: belongs to a run with {key}={found.get(key)!r}, not {value!r}; train in "
+                "another folder, or delete it to start anew"
+            )
+    return state

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from unet_course import data, inference, kaggle, prepare, training
+from unet_course import data, devices, inference, kaggle, prepare, training
 from unet_course.checkpoints import load_checkpoint, replacing
 from unet_course.progress import progress
 
@@ -63,18 +67,37 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; errors that a user can mend end it with one line and status 1."""
+    """Run the command; errors that a user can mend end it with one line and status 1.
+
+    Several processes of ``torchrun`` share the work of train and evaluate, and the first of them
+    prints and writes; a line of an error says which process it is from.
+    """
     args = build_parser().parse_args(arguments)
+    name = f"unet-course {args.command}"
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        # as torchrun counts them; on a line of its own, as the progress bar is another process's
+        name = f"\n{name} [rank {os.environ['RANK']}]"
+        if args.command in ("download", "prepare", "predict") and os.environ["RANK"] != "0":
+            return 0
     try:
         {
             "download": _download, "prepare": _prepare, "train": _train, "evaluate": _evaluate,
             "predict": _predict,
         }[args.command](args)  # fmt: skip
     except (ValueError, training.TrainingError, OSError) as error:
-        print(f"unet-course {args.command}: {' '.join(str(error).splitlines())}", file=sys.stderr)
+        print(f"{name}: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(f"unet-course {args.command}: stopped", file=sys.stderr)
+    except RuntimeError as error:
+        if not devices.lost_connection(error):
+            raise
+        print(
+            f"{name}: another process of this command died (see its message, or torchrun's report); "
+            "run it again",
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt as error:
+        print("; ".join([f"{name}: stopped", *error.args]), file=sys.stderr)
         return 130
     return 0
 
@@ -88,6 +111,20 @@ def _download(args: argparse.Namespace) -> None:
     print(f"{folder}: complete and checked, and the archives are removed; use it as data_dir")
 
 
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM, which torchrun sends when another process died, stop a run as Ctrl-C does."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt("by SIGTERM")
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _prepare(args: argparse.Namespace) -> None:
     n = prepare.prepare(args.source, args.output, size=args.size, split_file=args.split_file)
     print(f"{n} photos with masks in {args.output}")
@@ -95,13 +132,16 @@ def _prepare(args: argparse.Namespace) -> None:
 
 def _train(args: argparse.Namespace) -> None:
     try:
-        _, history = training.train(
-            args.data, args.output, preset=args.preset, seed=args.seed,
-            split_file=args.split_file, resume=args.resume,
-        )  # fmt: skip
-    except KeyboardInterrupt:
-        print(f"go on with --resume; so far: {args.output / 'last.safetensors'}", file=sys.stderr)
-        raise
+        with _stopped_by_sigterm():
+            _, history = training.train(
+                args.data, args.output, preset=args.preset, seed=args.seed,
+                split_file=args.split_file, resume=args.resume,
+            )  # fmt: skip
+    except KeyboardInterrupt as error:
+        advice = f"go on with --resume; finished epochs are kept in {args.output}"
+        raise KeyboardInterrupt(*error.args, advice) from None
+    if not devices.this_process().is_main_process:
+        return
     best = max(history, key=lambda row: row["val_dice"])
     print(
         f"{args.output / 'unet.safetensors'}: Dice {best['val_dice']:.4f} on the validation cars, "
@@ -115,8 +155,12 @@ def _evaluate(args: argparse.Namespace) -> None:
         samples = data.find_samples(args.data)
     else:
         samples = data.load_split(args.data, split_file=args.split_file)[args.split]
-    photos = ((s.id, s.car, *data.read_pair(s)) for s in progress(samples, desc="evaluating"))
+    main = devices.this_process().is_main_process
+    mine = progress(devices.share(samples), desc="evaluating", disable=not main)
+    photos = ((s.id, s.car, *data.read_pair(s)) for s in mine)
     scores = inference.evaluate(checkpoint, photos)
+    if not main:
+        return
     del scores["images"]
     scores = {"split": args.split} | scores
     text = json.dumps(scores, indent=2)

@@ -15,6 +15,7 @@ from torchvision.transforms.v2 import functional as tvf
 
 from unet_course import metrics
 from unet_course.checkpoints import Checkpoint, replacing
+from unet_course.devices import collect
 
 
 def prepare_image(image: Tensor, checkpoint: Checkpoint) -> Tensor:
@@ -97,7 +98,8 @@ def evaluate(
     """Score a checkpoint on photos, each at its own resolution.
 
     Args:
-        photos: id, car, uint8 photo ``(3, H, W)`` and 0/1 mask ``(H, W)`` of each image.
+        photos: id, car, uint8 photo ``(3, H, W)`` and 0/1 mask ``(H, W)`` of each image. Of several
+            processes each gives its `devices.share`, and all get the scores of the whole.
         threshold: a pixel is foreground where its probability is above this.
         predictor: maps checkpoint and photo to probabilities, e.g. `predict`.
 
@@ -123,7 +125,7 @@ def evaluate(
             "boundary_f1": metrics.boundary_f1(predicted, truth).item(),
             "tp": tp.item(), "fp": fp.item(), "fn": fn.item(),
         })  # fmt: skip
-    return summarise(rows, threshold=threshold)
+    return summarise(collect(rows), threshold=threshold)
 
 
 def summarise(rows: list[dict[str, Any]], *, threshold: float) -> dict[str, Any]:

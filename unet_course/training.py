@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
 import time
@@ -12,18 +11,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from unet_course import data, losses, metrics
 from unet_course.checkpoints import (
     Checkpoint,
-    CheckpointError,
     load_checkpoint,
+    load_state,
     replacing,
     save_checkpoint,
+    save_state,
+)
+from unet_course.devices import (
+    choose_precision,
+    collect,
+    describe_device,
+    find_device,
+    lost_connection,
+    share,
 )
 from unet_course.model import UNet
 from unet_course.progress import progress
@@ -54,51 +62,34 @@ def get_preset(name: str) -> dict[str, Any]:
     return PRESETS[name]
 
 
-def find_device() -> torch.device:
-    """The device that accelerate finds: a GPU, else the CPU, which several processes can share."""
-    return PartialState(cpu=not torch.accelerator.is_available()).device
-
-
-def choose_precision(device: torch.device) -> str:
-    """``"bf16"``, ``"fp16"`` or ``"no"`` (float32), by what the device has units for.
-
-    By capability, never by a timing: a timing changes when the machine is busy, and with it the
-    result. (``torch.cuda.is_bf16_supported`` counts emulation, so it is no use here.)
-    """
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp16"
-    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
-        capabilities = torch.cpu.get_capabilities()
-        if capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"):
-            return "bf16"
-    return "no"
-
-
 def epochs_for(preset: str, n_images: int) -> int:
     """How many passes over ``n_images`` photos stay within the preset's number of photos; at least 1."""
     return max(1, get_preset(preset)["images"] // n_images)
 
 
 @torch.no_grad()
-def validate(model: nn.Module, loader: DataLoader, accelerator: Accelerator) -> dict[str, float]:
-    """Mean loss, Dice and accuracy per image at the network's own input size."""
+def validate(
+    model: nn.Module, dataset: Dataset[tuple[Tensor, Tensor]], *, batch_size: int = 8
+) -> dict[str, float]:
+    """Mean loss, Dice and accuracy per image at the network's own input size.
+
+    Several processes take turns at whole batches and put their scores together, so that each
+    image counts once and the result is that of one process.
+    """
     model.eval()
-    loss, dice, accuracy = [], [], []
-    for images, masks in loader:
-        logits = model(images)
+    device = find_device()
+    indices = torch.arange(len(dataset)).split(batch_size)
+    scores = []
+    for images, masks in DataLoader(dataset, batch_sampler=[i.tolist() for i in share(indices)]):
+        masks = masks.to(device)
+        logits = model(images.to(device))
         truth, predicted = (masks[:, 0] > 0.5).cpu(), (logits[:, 0] > 0).cpu()
         pairs = zip(logits.split(1), masks.split(1), strict=True)
-        per_image = torch.stack([losses.bce_dice(*pair) for pair in pairs])
-        rows = (per_image, metrics.dice(predicted, truth), metrics.accuracy(predicted, truth))
-        for kept, row in zip((loss, dice, accuracy), rows, strict=True):
-            # metrics count on the CPU, in float64, which Apple's GPUs lack
-            row = row.float().to(logits.device)
-            kept.append(accelerator.gather_for_metrics(row).cpu())
-    return {
-        "val_loss": torch.cat(loss).mean().item(),
-        "val_dice": torch.cat(dice).mean().item(),
-        "val_accuracy": torch.cat(accuracy).mean().item(),
-    }
+        loss = torch.stack([losses.bce_dice(*pair) for pair in pairs]).cpu()
+        rows = (loss, metrics.dice(predicted, truth), metrics.accuracy(predicted, truth))
+        scores.append(torch.stack([row.float() for row in rows]))
+    means = [column.mean().item() for column in torch.cat(collect(scores), dim=1)]
+    return dict(zip(("val_loss", "val_dice", "val_accuracy"), means, strict=True))
 
 
 def fit(
@@ -123,9 +114,16 @@ def fit(
     random number of an epoch comes from ``seed`` and the epoch, so a run that was killed and
     resumed ends with the same weights as one that was not, on the same machine.
 
+    Several processes (``torchrun``) share every batch, and the first of them writes. Their step is
+    that of one process, to rounding, but for what each draws or counts on its own: augmentation and
+    batch norm's statistics. Two processes against one, measured on rendered and on real photos with
+    the network of ``smoke``: training loss within 0.015; validation Dice within 0.005 after 120
+    steps, and within 0.05 after 30, where two seeds differ as much.
+
     Args:
         epochs: passes over ``train_set``; the learning rate rises to ``lr`` and falls to 0 over them.
         batch_size: photos per step, over all processes together.
+        loss_function: takes logits and masks, returns the mean of a loss over the photos.
         resume: go on from ``state.pt`` where there is one.
         info: kept in the checkpoints, and compared when resuming.
         on_epoch: called with the history after every epoch, e.g. to draw curves.
@@ -134,7 +132,7 @@ def fit(
         The model with the best weights, on the CPU, and the history: a dictionary per epoch.
 
     Raises:
-        TrainingError: the loss is not a number, or a split is empty.
+        TrainingError: the loss is not a number, a split is empty, or another process died.
         CheckpointError: the state belongs to another run.
         OSError: ``output_dir`` cannot be written to.
     """
@@ -146,15 +144,12 @@ def fit(
         if len(dataset) == 0:
             raise TrainingError(f"no photos to {name} on; is there a car in that split?")
     state_path = output_dir / "state.pt"
-    state = _load_state(state_path, info) if resume and state_path.exists() else None
+    state = load_state(state_path, info) if resume and state_path.exists() else None
 
     device = find_device()
     precision = state["precision"] if state else choose_precision(device)
     AcceleratorState._reset_state()  # an earlier Accelerator of this process fixed its precision
-    accelerator = Accelerator(
-        cpu=device.type == "cpu", mixed_precision=precision, split_batches=True,
-        step_scheduler_with_optimizer=False,
-    )  # fmt: skip
+    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=precision)
     layout = torch.channels_last if precision != "no" else torch.contiguous_format
     model = model.to(device, memory_format=layout)
     steps = math.ceil(len(train_set) / batch_size)
@@ -171,8 +166,8 @@ def fit(
         if accelerator.scaler is not None:  # fp16 only: the factor that keeps gradients above 0
             accelerator.scaler.load_state_dict(state["scaler"])
     network, optimizer = accelerator.prepare(model, optimizer)
-    val_loader = accelerator.prepare(DataLoader(val_set, batch_size=batch_size))
     info |= {"precision": precision, "device": describe_device(device)}
+    info |= {"processes": accelerator.num_processes}
 
     def save(name: str) -> None:
         if accelerator.is_main_process:
@@ -181,7 +176,7 @@ def fit(
                 output_dir / name, Checkpoint(model, train_set.size, data.MEAN, data.STD, record)
             )
 
-    def save_state() -> None:
+    def keep_state() -> None:
         if accelerator.is_main_process:
             content = dict(
                 model=model.state_dict(), optimizer=optimizer.state_dict(),
@@ -189,13 +184,10 @@ def fit(
             )  # fmt: skip
             if accelerator.scaler is not None:
                 content["scaler"] = accelerator.scaler.state_dict()
-            buffer = io.BytesIO()  # torch.save's own writing hides a full disk in a RuntimeError
-            torch.save(content, buffer)
-            with replacing(state_path) as temporary:
-                temporary.write_bytes(buffer.getbuffer())
+            save_state(state_path, content)
 
     if not state:
-        save_state()  # so that there is something to resume from the first step on
+        keep_state()  # so that there is something to resume from the first step on
     bar = progress(
         total=epochs * steps, initial=len(history) * steps, desc="training", unit="step",
         disable=not accelerator.is_main_process,
@@ -205,18 +197,22 @@ def fit(
             started = time.perf_counter()
             order = torch.Generator().manual_seed(_epoch_seed(seed, epoch))
             torch.manual_seed(_epoch_seed(seed, epoch) + accelerator.process_index)
-            shuffled = torch.randperm(len(train_set), generator=order).tolist()
-            loader = accelerator.prepare_data_loader(
-                DataLoader(train_set, batch_size=batch_size, sampler=shuffled)
-            )
+            batches = torch.randperm(len(train_set), generator=order).split(batch_size)
+            shares = [share(batch.tolist()) for batch in batches]
+            # with nothing to do in a short last batch, a process repeats a photo, at weight 0
+            mine = [part or batch[:1].tolist() for part, batch in zip(shares, batches, strict=True)]
+            loader = DataLoader(train_set, batch_sampler=mine)
             network.train()
             total = 0.0
-            for images, masks in loader:
-                images = images.to(memory_format=layout)
-                loss = loss_function(network(images), masks)
-                if not torch.isfinite(loss):
+            for part, batch, (images, masks) in zip(shares, batches, loader, strict=True):
+                images = images.to(device, memory_format=layout)
+                # the mean over processes, of which backward makes the gradient, is that over photos
+                weight = accelerator.num_processes * len(part) / len(batch)
+                loss = weight * loss_function(network(images), masks.to(device))
+                mean_loss = accelerator.reduce(loss.detach(), "mean").item()
+                if not math.isfinite(mean_loss):  # so all processes stop, whoever has the photo
                     raise TrainingError(
-                        f"the loss is {loss.item()} in epoch {epoch + 1}; the last good epoch is kept "
+                        f"the loss is {mean_loss} in epoch {epoch + 1}; the last good epoch is kept "
                         f"in {output_dir}. Lower the learning rate (now {lr:g}), and look at the photos "
                         "of the batch"
                     )
@@ -224,10 +220,13 @@ def fit(
                 accelerator.backward(loss)
                 optimizer.step()
                 scheduler.step()
-                total += loss.item()
+                total += mean_loss
                 bar.update()
             row = {"epoch": epoch + 1, "train_loss": total / steps}
-            row |= validate(network, val_loader, accelerator)
+            for statistic in model.buffers():  # batch norm's, which processes count on their own
+                if statistic.is_floating_point():
+                    statistic.copy_(accelerator.reduce(statistic, "mean"))
+            row |= validate(model, val_set, batch_size=batch_size)
             row |= {"lr": scheduler.get_last_lr()[0], "seconds": time.perf_counter() - started}
             best = max((past["val_dice"] for past in history), default=-1.0)
             history.append(row)
@@ -237,12 +236,19 @@ def fit(
                 save("unet.safetensors")
             if accelerator.is_main_process:
                 write_history(output_dir / "history.csv", history)
-            save_state()
+            keep_state()
             if on_epoch is not None and accelerator.is_main_process:
                 on_epoch(history)
     except KeyboardInterrupt:
         save("last.safetensors")
         raise
+    except RuntimeError as error:
+        if not lost_connection(error):
+            raise
+        raise TrainingError(
+            "another process of this run died (see its message, or torchrun's report); finished "
+            f"epochs are kept in {output_dir}: go on with --resume"
+        ) from error
     finally:
         bar.close()
     if accelerator.is_main_process:
@@ -307,29 +313,5 @@ def write_history(path: str | Path, history: History) -> None:
         writer.writerows(history)
 
 
-def describe_device(device: torch.device) -> str:
-    """A device in a few words: the GPU's name, or ``cpu`` with its number of threads."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
-
-
 def _epoch_seed(seed: int, epoch: int) -> int:
     return (1_000_003 * seed + 1009 * epoch) % 2**63
-
-
-def _load_state(path: Path, info: dict[str, Any]) -> dict[str, Any]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        found = state["info"]
-    except Exception as error:  # torch.load raises many types for a damaged file
-        raise CheckpointError(
-            f"{path}: damaged, cannot resume ({type(error).__name__}); delete it to start anew"
-        ) from error
-    for key, value in info.items():
-        if found.get(key) != value:
-            raise CheckpointError(
-                f"{path}: belongs to a run with {key}={found.get(key)!r}, not {value!r}; train in "
-                "another folder, or delete it to start anew"
-            )
-    return state
