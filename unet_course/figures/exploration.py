@@ -138,7 +138,7 @@ def foreground_shares(shares: object, views: Sequence[str]) -> Figure:
 
 def mean_masks(means: Mapping[str, object], *, threshold: float = 0.5, columns: int = 4) -> Figure:
     """A heat map per view of how often each pixel is car; the line is where ``threshold`` cuts."""
-    figure, axes = photo_grid(len(means), columns, 1.6)
+    figure, axes = photo_grid(len(means), columns, 1.6, dpi=88)
     for ax, (view, mean) in zip(axes, means.items(), strict=True):
         drawn = ax.imshow(np.asarray(mean), cmap=SHARE, vmin=0, vmax=1)
         draw_outline(ax, np.asarray(mean) > threshold, PREDICTION)
