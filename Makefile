@@ -48,7 +48,7 @@ notebooks: .venv/installed-lab ## run the notebooks and write their outputs into
 address: .venv/installed-lab ## write the address in pyproject.toml into notebooks and README
 	@$(PY) -m unet_course.course address
 
-test-versions: .venv/installed-tox ## make test on other Pythons and PyTorches: [ENVS=3.11-oldest,3.13] (an hour)
+test-versions: .venv/installed-tox ## make test on other Pythons and PyTorches: [ENVS=3.11-oldest,3.13] (half an hour)
 	@.venv/bin/tox run $(if $(ENVS),-e "$(ENVS)")
 
 pins: .venv/installed-tox ## write constraints.txt anew, with the newest versions that fit together
