@@ -228,7 +228,7 @@ def draw_receptive_fields(
         ax.add_patch(Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1,
                                fill=False, edgecolor=color, linewidth=2.2))  # fmt: skip
         ax.text((left + right) / 2, top - 1.5, name, fontsize=9, ha="center", va="bottom",
-                color="white", bbox={"facecolor": color, "edgecolor": "none", "pad": 1.5})  # fmt: skip
+                color=style.INK, bbox={"facecolor": color, "edgecolor": "none", "pad": 1.5})  # fmt: skip
     low, high = np.min([b[:2] for b in reach], axis=0), np.max([b[2:] for b in reach], axis=0)
     ax.set(xlim=(low[1] - 3, high[1] + 3), ylim=(high[0] + 3, low[0] - 12))
     plt.close(figure)

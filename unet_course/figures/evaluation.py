@@ -107,7 +107,7 @@ def errors_by_distance(distance: Sequence[float], outside: object, inside: objec
 def _strips(ax: Axes, values: np.ndarray, groups: Sequence[str], shown: Sequence[str]) -> None:
     for i, name in enumerate(shown):
         own = values[np.asarray(groups) == name]
-        ax.scatter(np.full(len(own), i), own, s=12, color=PREDICTION, alpha=0.55, lw=0)
+        ax.scatter(np.full(len(own), i), own, s=14, color=PREDICTION, alpha=0.9, lw=0, zorder=3)
         ax.hlines(own.mean(), i - 0.4, i + 0.4, color=style.INK, lw=1.5)
     ax.set_xticks(range(len(shown)), [name[:6] for name in shown], rotation=90, fontsize=8)
 

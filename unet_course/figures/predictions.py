@@ -100,7 +100,7 @@ def feature_maps(levels: Sequence[tuple[str, Sequence[object], Sequence[object]]
             _show(ax, np.asarray(channel), cmap="gray")
         row[0].set_ylabel(label, color=style.INK, fontsize=8)
     axes[0, 0].set_title("encoder: what the skip carries", color=style.IMAGE)
-    axes[0, n + 1].set_title("decoder: after the skip came in", color=PREDICTION)
+    axes[0, n + 1].set_title("decoder: after the skip came in", color=style.INK)
     return _close(figure)
 
 
