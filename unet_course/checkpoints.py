@@ -128,7 +128,7 @@ def save_state(path: str | Path, state: dict[str, Any]) -> None:
     buffer = io.BytesIO()  # torch.save's own writing hides a full disk in a RuntimeError
     torch.save(state, buffer)
     with replacing(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+        temporary.write_bytes(buffer.getvalue())
 
 
 def load_state(path: str | Path, info: dict[str, Any]) -> dict[str, Any]:
