@@ -90,7 +90,7 @@ def confusion_matrix(shares: Mapping[str, Sequence[float | None]]) -> Figure:
         )  # fmt: skip
     wrong = np.nan_to_num(values * ~np.eye(len(names), dtype=bool))
     i, j = np.unravel_index(wrong.argmax(), wrong.shape)
-    found = f"of {names[i]} {100 * wrong[i, j]:.1f} % is taken for {names[j]}"
+    found = f"{100 * wrong[i, j]:.1f} % of {names[i]} is taken for {names[j]}"
     ax.set_title(f"Largest mix-up: {found}" if wrong.any() else "Nothing is mixed up")
     ax.set_xticks(range(len(names)), names)
     ax.set_yticks(range(len(names)), names)
