@@ -31,12 +31,12 @@ FALSE_NEGATIVE = "#CC79A7"  # pink: car taken for background
 # lightness: dark wheels, middling body, pale glass on paler background.
 PART_COLORS = {
     "background": "#EDEDED",
-    "body": "#6A5ACD",  # violet
+    "body": "#7B68EE",  # violet
     "glass": "#88CCEE",  # pale blue
     "wheels": "#222222",  # ink
     "lights": "#F0E442",  # yellow
     "plate": "#7B3F00",  # brown
-    "mirrors": "#C51B7D",  # magenta
+    "mirrors": "#AD1457",  # crimson
 }
 _FORMAT_VARIABLE, _WIDTH_VARIABLE = "UNET_COURSE_FIGURE_FORMAT", "UNET_COURSE_FIGURE_WIDTH"
 WIDTH = 9.0  # inches; a figure this wide is legible in a README
