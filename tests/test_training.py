@@ -17,9 +17,9 @@ import pytest
 import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from unet_course import checkpoints, data, losses, metrics, parts, training
+from unet_course import checkpoints, data, losses, parts, training
 from unet_course.checkpoints import CheckpointError, load_checkpoint
 from unet_course.model import UNet
 from unet_course.training import TrainingError
@@ -229,44 +229,6 @@ def test_an_accelerator_made_before_does_not_decide_the_precision(sets, tmp_path
     monkeypatch.setattr(training, "choose_precision", lambda _device: "bf16")
     fit(sets, tmp_path, epochs=1)
     assert load_checkpoint(tmp_path / "unet.safetensors").info["precision"] == "bf16"
-
-
-# Validation
-
-
-class Darker(nn.Module):
-    """A network that calls dark pixels car, and says whether it was asked in evaluation mode."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        assert not self.training
-        return -10 * images.mean(1, keepdim=True)
-
-
-@pytest.mark.parametrize("batch_size", [1, 2, 4, 5, 8])
-def test_validation_counts_each_image_once(sets, batch_size):
-    images = data.CarDataset([*sets.train.samples, *sets.val.samples][:5], size=(24, 16))
-    found = training.validate(Darker(), images, batch_size=batch_size)
-
-    model, alone = Darker().eval(), []
-    for image, mask in images:
-        logits, truth = model(image[None]), mask[None]
-        predicted = logits[:, 0] > 0
-        alone.append((
-            losses.bce_dice(logits, truth).item(),
-            metrics.dice(predicted, truth[:, 0] > 0.5).item(),
-            metrics.accuracy(predicted, truth[:, 0] > 0.5).item(),
-        ))  # fmt: skip
-    expected = [sum(column) / 5 for column in zip(*alone, strict=True)]
-    assert list(found.values()) == pytest.approx(expected, rel=1e-5)
-    assert list(found) == ["val_loss", "val_dice", "val_accuracy"]
-
-
-def test_validation_leaves_the_network_as_it_was(sets):
-    model = UNet(width=2, depth=2)
-    before = {k: v.clone() for k, v in model.state_dict().items()}
-    training.validate(model, sets.val)
-    assert same(model.state_dict(), before)
-    assert all(p.grad is None for p in model.parameters())
 
 
 # Stopped and resumed
@@ -528,9 +490,9 @@ def part_sets(tmp_path_factory, make_dataset, make_parts) -> SimpleNamespace:
     )
 
 
-def fit_parts(part_sets, folder: Path, **options):
+def fit_parts(part_sets, folder: Path, *, width: int = 2, **options):
     torch.manual_seed(0)
-    model = UNet(out_channels=7, width=2, depth=2)
+    model = UNet(out_channels=7, width=width, depth=2)
     options = dict(epochs=3, batch_size=4, lr=1e-2, seed=0) | options
     return training.fit(model, part_sets.train, part_sets.val, folder, **options)
 
@@ -550,10 +512,11 @@ def test_training_for_parts_leaves_what_training_for_cars_leaves(part_sets, tmp_
 
 
 def test_training_for_parts_learns_them(part_sets, tmp_path):
-    _, history = fit_parts(part_sets, tmp_path, epochs=25, lr=0.03)
-    assert history[-1]["train_loss"] < 0.7 * history[0]["train_loss"]
-    assert max(row["val_mean_iou"] for row in history) > history[0]["val_mean_iou"] + 0.15
-    assert max(row["val_dice"] for row in history) > 0.8
+    _, history = fit_parts(part_sets, tmp_path, width=8, epochs=20, lr=0.02)
+    first, best = history[0], max(history, key=training.best_score)
+    assert history[-1]["train_loss"] < 0.5 * first["train_loss"]
+    assert best["val_mean_iou"] > first["val_mean_iou"] + 0.3
+    assert best["val_dice"] > 0.8
 
 
 def test_the_best_epoch_of_parts_is_the_one_with_the_best_mean_iou(
@@ -567,32 +530,6 @@ def test_the_best_epoch_of_parts_is_the_one_with_the_best_mean_iou(
     )
     fit_parts(part_sets, tmp_path)
     assert load_checkpoint(tmp_path / "unet.safetensors").info["epoch"] == 2
-
-
-@pytest.mark.parametrize("batch_size", [1, 2, 5])
-def test_validation_of_parts_counts_each_image_once(part_sets, batch_size):
-    images = parts.PartDataset(
-        [*part_sets.train.samples, *part_sets.val.samples][:5], size=(24, 16)
-    )
-    torch.manual_seed(0)
-    model = UNet(out_channels=7, width=2, depth=2)
-    nn.init.normal_(model.head.weight, std=3.0)
-    found = training.validate(model, images, batch_size=batch_size)
-    alone, counts = [], []
-    for image, target in images:
-        with torch.no_grad():
-            logits = model(image[None])
-        predicted, car = logits.argmax(1), 1 - logits.softmax(1)[:, 0] > 0.5
-        alone.append((
-            losses.cross_entropy_dice(logits, target[None]).item(),
-            metrics.dice(car, target[None] > 0).item(),
-            (predicted == target).float().mean().item(),
-        ))  # fmt: skip
-        counts.append(metrics.class_confusion(predicted, target[None], 7))
-    expected = [sum(column) / 5 for column in zip(*alone, strict=True)]
-    expected.append(metrics.mean_iou(torch.cat(counts)))
-    assert list(found.values()) == pytest.approx(expected, rel=1e-4)
-    assert list(found) == ["val_loss", "val_dice", "val_accuracy", "val_mean_iou"]
 
 
 def test_a_resumed_training_for_parts_ends_with_the_same_weights(part_sets, tmp_path):

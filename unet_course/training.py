@@ -13,10 +13,10 @@ from typing import Any, Literal
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor
+from torch.utils.data import DataLoader
 
-from unet_course import data, losses, metrics, parts
+from unet_course import data, parts
 from unet_course.checkpoints import (
     Checkpoint,
     CheckpointError,
@@ -28,7 +28,6 @@ from unet_course.checkpoints import (
 )
 from unet_course.devices import (
     choose_precision,
-    collect,
     describe_device,
     find_device,
     lost_connection,
@@ -36,6 +35,7 @@ from unet_course.devices import (
 )
 from unet_course.model import UNet
 from unet_course.progress import progress
+from unet_course.validation import best_score, default_loss, validate
 
 # `images` is how many photos training sees in all, repeats included, so that a preset takes the
 # same time on a small dataset (many epochs) and on a large one (few).
@@ -46,8 +46,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 TARGETS: dict[str, type[data.CarDataset]] = {"car": data.CarDataset, "parts": parts.PartDataset}
-
-_SHOWN = ("val_dice", "val_mean_iou")
 
 History = list[dict[str, float]]
 
@@ -72,62 +70,6 @@ def epochs_for(preset: str, n_images: int) -> int:
     return max(1, get_preset(preset)["images"] // n_images)
 
 
-@torch.no_grad()
-def validate(
-    model: nn.Module, dataset: Dataset[tuple[Tensor, Tensor]], *, batch_size: int = 8
-) -> dict[str, float]:
-    """Mean loss, Dice and accuracy per image at the network's own input size.
-
-    Where targets are classes (`parts.PartDataset`), the Dice is that of the car, which is wherever
-    background has less than half of the probability, accuracy is the share of pixels whose class is
-    right, and ``val_mean_iou``, pooled over all images, comes on top.
-
-    Several processes take turns at whole batches and put their scores together, so that each
-    image counts once and the result is that of one process.
-    """
-    model.eval()
-    device = find_device()
-    indices = torch.arange(len(dataset)).split(batch_size)
-    scores = []
-    for images, targets in DataLoader(dataset, batch_sampler=[i.tolist() for i in share(indices)]):
-        targets = targets.to(device)
-        logits = model(images.to(device))
-        pairs = zip(logits.split(1), targets.split(1), strict=True)
-        loss = torch.stack([default_loss(*pair) for pair in pairs]).cpu()
-        if targets.is_floating_point():
-            truth, predicted = (targets[:, 0] > 0.5).cpu(), (logits[:, 0] > 0).cpu()
-            accuracy, confusion = metrics.accuracy(predicted, truth), None
-        else:
-            counts = metrics.class_confusion(logits.argmax(1), targets, logits.shape[1]).cpu()
-            accuracy = counts.diagonal(dim1=1, dim2=2).sum(1) / counts.sum((1, 2))
-            truth, predicted = (targets > 0).cpu(), (logits.softmax(1)[:, 0] < 0.5).cpu()
-            confusion = counts
-        rows = (loss, metrics.dice(predicted, truth), accuracy)
-        scores.append((torch.stack([row.float() for row in rows]), confusion))
-    scores, confusions = zip(*collect(scores), strict=True)
-    means = [column.mean().item() for column in torch.cat(scores, dim=1)]
-    found = dict(zip(("val_loss", "val_dice", "val_accuracy"), means, strict=True))
-    if confusions[0] is not None:
-        found["val_mean_iou"] = metrics.mean_iou(torch.cat(confusions))
-    return found
-
-
-def default_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """`losses.bce_dice` for masks of 0 and 1, `losses.cross_entropy_dice` for classes (integers)."""
-    if target.is_floating_point():
-        return losses.bce_dice(logits, target)
-    return losses.cross_entropy_dice(logits, target)
-
-
-def best_score(row: dict[str, float]) -> float:
-    """What the best epoch is best in: Dice of the car; for parts the mean IoU.
-
-    A network tells car from background long before it has found the mirrors, so the car's Dice would
-    stop asking too early.
-    """
-    return row.get("val_mean_iou", row["val_dice"])
-
-
 def fit(
     model: UNet,
     train_set: data.CarDataset,
@@ -145,10 +87,10 @@ def fit(
 ) -> tuple[UNet, History]:
     """Train ``model`` and leave the best weights, the last ones, a history and a state on disk.
 
-    Writes ``unet.safetensors`` (best on ``val_set``, see `best_score`), ``last.safetensors``, ``history.csv``
-    and ``state.pt`` in ``output_dir`` after every epoch, each written whole or not at all. Every
-    random number of an epoch comes from ``seed`` and the epoch, so a run that was killed and
-    resumed ends with the same weights as one that was not, on the same machine.
+    Writes ``unet.safetensors`` (best on ``val_set`` by `best_score`), ``last.safetensors``,
+    ``history.csv`` and ``state.pt`` in ``output_dir`` after every epoch, each written whole or not at
+    all. Every random number of an epoch comes from ``seed`` and the epoch, so a run that was killed
+    and resumed ends with the same weights as one that was not, on the same machine.
 
     Several processes (``torchrun``) share every batch, and the first of them writes. Their step is
     that of one process, to rounding, but for what each draws or counts on its own: augmentation and
@@ -277,7 +219,8 @@ def fit(
             row |= {"lr": scheduler.get_last_lr()[0], "seconds": time.perf_counter() - started}
             best = max(map(best_score, history), default=-1.0)
             history.append(row)
-            bar.set_postfix({k: f"{v:.4f}" for k, v in row.items() if k in _SHOWN})
+            shown = [key for key in ("val_dice", "val_mean_iou") if key in row]
+            bar.set_postfix({key: f"{row[key]:.4f}" for key in shown})
             save("last.safetensors")
             if best_score(row) > best:
                 save("unet.safetensors")
