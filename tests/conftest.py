@@ -26,6 +26,7 @@ from unet_course import lesson, notebooks, training
 from unet_course.checkpoints import Checkpoint, save_checkpoint
 from unet_course.figures.style import use_style
 from unet_course.model import UNet
+from unet_course.parts import PARTS
 
 CARVANA_VARIABLE = "UNET_COURSE_CARVANA"
 
@@ -69,6 +70,48 @@ def build_dataset(
             photo.save(root / "train" / f"car{car}_{view:02}.jpg", quality=95)
             mask.save(root / "train_masks" / f"car{car}_{view:02}_mask.gif")
     return root
+
+
+def build_parts(root: Path) -> Path:
+    """Add part masks to a dataset, and paint the parts on its photos. Only first views show a plate."""
+    (root / "train_parts").mkdir()
+    paint = np.array([[0, 0, 0], [0, 0, 0], [150, 200, 250], [10, 10, 10], [250, 240, 60],
+                      [250, 250, 250], [230, 40, 130]], dtype=np.uint8)  # fmt: skip
+    for path in sorted((root / "train").iterdir()):
+        with Image.open(root / "train_masks" / f"{path.stem}_mask.gif") as file:
+            car = np.array(file.convert("L")) > 0
+        rows, columns = np.nonzero(car)
+        top, left, bottom, right = rows.min(), columns.min(), rows.max() + 1, columns.max() + 1
+        y, x = np.mgrid[: car.shape[0], : car.shape[1]]
+        y, x = (y - top) / (bottom - top), (x - left) / (right - left)  # 0 to 1 over the car
+        ids = np.ones(car.shape, np.uint8)
+        ids[y < 0.35] = 2
+        ids[y > 0.75] = 3
+        ids[(abs(y - 0.6) < 0.08) & (abs(x - 0.5) > 0.35)] = 4
+        if path.stem.endswith("_01"):
+            ids[(abs(y - 0.62) < 0.06) & (abs(x - 0.5) < 0.12)] = 5
+        ids[(abs(y - 0.42) < 0.05) & (abs(x - 0.5) > 0.4)] = 6
+        ids[~car] = 0
+        with Image.open(path) as file:
+            photo = np.array(file)
+        photo[ids > 1] = paint[ids[ids > 1]]
+        Image.fromarray(photo).save(path, quality=95)
+        mask = Image.fromarray(ids).convert("P")
+        mask.putpalette([40 * i for i in range(7) for _ in range(3)])
+        mask.save(root / "train_parts" / f"{path.stem}_parts.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def make_parts() -> Callable[[Path], Path]:
+    """The function that adds part masks to a dataset: ``make_parts(folder)``."""
+    return build_parts
+
+
+@pytest.fixture
+def part_dataset(dataset: Path) -> Path:
+    """A fresh dataset of four cars with two views each and part masks, which a test may damage."""
+    return build_parts(dataset)
 
 
 @pytest.fixture(scope="session")
@@ -150,6 +193,14 @@ def checkpoint() -> Checkpoint:
     torch.manual_seed(0)
     model = UNet(width=4, depth=2).eval()
     return Checkpoint(model, (48, 32), (0.5,) * 3, (0.5,) * 3, {"seed": 0})
+
+
+@pytest.fixture
+def part_checkpoint() -> Checkpoint:
+    """An untrained network for the parts in photos of 48x32, the same in every test."""
+    torch.manual_seed(0)
+    model = UNet(out_channels=len(PARTS), width=4, depth=2).eval()
+    return Checkpoint(model, (48, 32), (0.5,) * 3, (0.5,) * 3, {"seed": 0}, PARTS)
 
 
 @pytest.fixture

@@ -18,7 +18,9 @@ from unet_course.checkpoints import (
     replacing,
     save_checkpoint,
 )
+from unet_course.data import CarDataset
 from unet_course.model import UNet
+from unet_course.parts import PARTS
 
 
 def rewrite(path: Path, **metadata: str | None) -> None:
@@ -108,14 +110,14 @@ def test_weights_of_another_architecture_are_refused(checkpoint_file, checkpoint
     assert "\n" not in str(e.value)
 
 
-PARTS = ("architecture", "size", "mean", "std", "info")
+DESCRIPTION = ("architecture", "size", "mean", "std", "info")
 
 
 @pytest.mark.parametrize(
     ("part", "value"),
     [
         (part, value)
-        for part in PARTS
+        for part in DESCRIPTION
         for value in (None, "{", "7")
         if (part, value) != ("info", "7")
     ],
@@ -207,3 +209,32 @@ def test_a_folder_without_permission_to_write_is_named(checkpoint_file, checkpoi
     finally:
         checkpoint_file.parent.chmod(0o755)
     assert checkpoint_file.read_bytes() == before
+
+
+# Classes
+
+
+def test_a_checkpoint_says_what_its_classes_are(tmp_path, part_checkpoint):
+    path = tmp_path / "parts.safetensors"
+    save_checkpoint(path, part_checkpoint)
+    with checkpoints.safe_open(path, framework="pt") as file:
+        assert json.loads(file.metadata()["classes"]) == list(PARTS)
+    found = load_checkpoint(path)
+    assert found.classes == PARTS and not found.binary
+
+
+def test_a_checkpoint_of_before_there_were_classes_is_car_or_not_car(checkpoint_file):
+    with_classes = load_checkpoint(checkpoint_file)
+    rewrite(checkpoint_file, classes=None)
+    found = load_checkpoint(checkpoint_file)
+    assert found.classes == with_classes.classes == CarDataset.classes == ("background", "car")
+    assert found.binary
+    for name, weight in with_classes.model.state_dict().items():
+        assert torch.equal(found.model.state_dict()[name], weight)
+
+
+@pytest.mark.parametrize("classes", ['["car"]', "[]", "7", json.dumps(PARTS)])
+def test_names_that_do_not_fit_the_channels_are_refused(checkpoint_file, classes):
+    rewrite(checkpoint_file, classes=classes)
+    with pytest.raises(CheckpointError, match=r"saved\.safetensors: its weights do not fit"):
+        load_checkpoint(checkpoint_file)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unet_course import cli, data, training
-from unet_course.checkpoints import load_checkpoint
+from unet_course import cli, data, parts, training
+from unet_course.checkpoints import load_checkpoint, save_checkpoint
 
 CONTRACT = {
     "split", "threshold", "boundary_tolerance",
@@ -138,6 +138,61 @@ def test_predict_writes_a_black_and_white_mask_of_each_photo_s_size(finished_run
     assert (predicted == data.read_mask(sample.mask)).float().mean() > 0.9
 
 
+def test_parts_are_trained_evaluated_and_predicted_by_the_same_commands(
+    part_dataset, tmp_path, tiny_preset, capsys
+):
+    out, photo = tmp_path / "out", part_dataset / "train" / "car0_01.jpg"
+    command = ("train", "--data", part_dataset, "--output", out, "--preset", tiny_preset)
+    assert run(*command, "--target", "parts") == 0
+    with (out / "history.csv").open(newline="") as file:
+        best = max(float(row["val_mean_iou"]) for row in csv.DictReader(file))
+    assert f"mean IoU of parts {best:.4f}, Dice" in capsys.readouterr().out
+
+    checkpoint = ("--checkpoint", out / "unet.safetensors")
+    assert run("evaluate", "--data", part_dataset, *checkpoint, "--split", "all") == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert scores.keys() == CONTRACT | {"parts"}
+    assert scores["parts"].keys() == {
+        "iou", "iou_ci95", "mean_iou", "mean_iou_ci95", "confusion",
+    }  # fmt: skip
+    assert run("predict", photo, *checkpoint, "--output", tmp_path / "masks") == 0
+    assert [p.name for p in (tmp_path / "masks").iterdir()] == ["car0_01_parts.png"]
+    predicted = parts.read_parts(tmp_path / "masks" / "car0_01_parts.png")
+    assert predicted.shape == (40, 60)
+
+
+def test_a_network_for_parts_is_scored_as_a_car_network_where_there_are_no_part_masks(
+    dataset, tmp_path, capsys, part_checkpoint
+):
+    save_checkpoint(tmp_path / "parts.safetensors", part_checkpoint)
+    command = ("evaluate", "--data", dataset, "--checkpoint", tmp_path / "parts.safetensors")
+    assert run(*command) == 0
+    assert json.loads(capsys.readouterr().out).keys() == CONTRACT
+
+
+def test_several_splits_are_evaluated_together(finished_run, capsys):
+    command = ("evaluate", "--data", finished_run.data, "--checkpoint", finished_run.checkpoint)
+    assert run(*command, "--split", "train+test") == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert scores.keys() == CONTRACT
+    assert (scores["split"], scores["n_cars"], scores["n_images"]) == ("train+test", 5, 20)
+    assert run(*command, "--split", "train") == 0
+    assert json.loads(capsys.readouterr().out)["n_cars"] == 4
+
+
+def test_training_starts_from_a_checkpoint_and_takes_some_of_the_cars(
+    dataset, tmp_path, tiny_preset, checkpoint_file, capsys
+):
+    out = tmp_path / "out"
+    command = ("train", "--data", dataset, "--output", out, "--preset", tiny_preset)
+    assert run(*command, "--init", checkpoint_file, "--train-cars", 1) == 0
+    recipe = load_checkpoint(out / "unet.safetensors").info["recipe"]
+    assert (recipe["init"], recipe["cars"]) == ("saved.safetensors", 1)
+    command = ("train", "--data", dataset, "--output", tmp_path / "new", "--preset", tiny_preset)
+    assert "99 cars to train on" in refused(capsys, *command, "--train-cars", 99)
+    assert "this dataset has no part masks" in refused(capsys, *command, "--target", "parts")
+
+
 def test_predict_refuses_photos_whose_masks_would_overwrite_one_another(
     dataset, tmp_path, capsys, checkpoint_file
 ):
@@ -217,6 +272,10 @@ def test_an_empty_split_is_one_line(dataset, tmp_path, capsys, checkpoint_file):
         ["prepare", "--source", "s", "--output", "o", "--size", "0x320"],
         ["prepare", "--source", "s", "--output", "o", "--size", "-480x320"],
         ["evaluate", "--data", "d"],
+        ["evaluate", "--data", "d", "--checkpoint", "c", "--split", "train+trial"],
+        ["evaluate", "--data", "d", "--checkpoint", "c", "--split", "test+test"],
+        ["evaluate", "--data", "d", "--checkpoint", "c", "--split", "all+test"],
+        ["train", "--data", "d", "--output", "o", "--target", "doors"],
         [],
     ],
 )

@@ -1,5 +1,6 @@
 """Finding, checking, splitting, loading and resizing photos with masks."""
 
+import hashlib
 import random
 import shutil
 from pathlib import Path
@@ -387,6 +388,45 @@ def test_the_fingerprint_changes_with_any_change_of_files_or_split(dataset):
 def test_the_fingerprint_does_not_depend_on_where_the_folder_lies(dataset, tmp_path):
     moved = shutil.copytree(dataset, tmp_path / "elsewhere")
     assert data.fingerprint(data.load_split(moved)) == data.fingerprint(data.load_split(dataset))
+
+
+# Part of the cars
+
+
+def test_drawn_cars_keep_all_their_photos_in_order(dataset):
+    samples = data.find_samples(dataset)
+    drawn = data.draw_cars(samples, 2, seed=0)
+    cars = {s.car for s in drawn}
+    assert len(cars) == 2
+    assert drawn == [s for s in samples if s.car in cars]
+    assert data.draw_cars(samples, 4, seed=0) == samples
+
+
+def test_fewer_cars_of_a_seed_are_among_its_more_and_other_seeds_draw_others(dataset):
+    samples = data.find_samples(dataset)
+
+    def cars(n: int, seed: int) -> set[str]:
+        return {s.car for s in data.draw_cars(samples, n, seed=seed)}
+
+    for seed in range(5):
+        assert cars(1, seed) < cars(2, seed) < cars(3, seed)
+        assert cars(2, seed) == cars(2, seed)
+    assert len({frozenset(cars(2, seed)) for seed in range(9)}) > 3
+
+
+def test_the_draw_of_cars_is_the_same_on_every_machine():
+    samples = [
+        data.Sample(Path(f"car{c}_{v}.jpg"), Path("m.gif")) for c in range(9) for v in (1, 2)
+    ]
+    expected = sorted(range(9), key=lambda c: hashlib.sha256(f"7 car{c}".encode()).hexdigest())
+    drawn = data.draw_cars(samples, 3, seed=7)
+    assert {s.car for s in drawn} == {f"car{c}" for c in expected[:3]}
+
+
+@pytest.mark.parametrize("cars", [-1, 0, 5])
+def test_more_cars_than_there_are_or_none_are_refused(dataset, cars):
+    with pytest.raises(DataError, match=f"{cars} cars to train on: expected 1 to 4"):
+        data.draw_cars(data.find_samples(dataset), cars, seed=0)
 
 
 # Loading

@@ -8,13 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from sklearn.metrics import accuracy_score, f1_score, jaccard_score
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, jaccard_score
 from torch import Tensor, nn
 
 from unet_course import inference, metrics
 from unet_course.checkpoints import Checkpoint
 from unet_course.data import read_mask
 from unet_course.model import UNet
+from unet_course.parts import PARTS
 
 # what DESIGN promises to other programs
 CONTRACT = {
@@ -261,3 +262,114 @@ def test_a_saved_mask_is_black_and_white_at_its_own_size(tmp_path):
         assert (file.size, file.mode) == ((11, 7), "L")
         assert set(np.unique(np.asarray(file))) == {0, 255}
     assert torch.equal(read_mask(tmp_path / "out" / "m.png") > 0, mask)
+
+
+# Parts
+
+
+def sharpened(checkpoint: Checkpoint) -> Checkpoint:
+    """A network whose classes differ clearly from pixel to pixel."""
+    nn.init.normal_(checkpoint.model.head.weight, std=3.0)
+    return checkpoint
+
+
+@pytest.mark.parametrize("size", [(32, 48), (37, 53), (90, 20)])
+def test_probabilities_of_parts_have_the_size_of_the_image_and_add_up(part_checkpoint, size):
+    probability = inference.predict(sharpened(part_checkpoint), photo(*size))
+    assert (probability.shape, probability.dtype) == ((7, *size), torch.float32)
+    assert 0 <= probability.min() < probability.max() <= 1
+    torch.testing.assert_close(probability.sum(0), torch.ones(size))
+    assert len(probability.argmax(0).unique()) > 1
+
+
+def test_at_the_training_size_parts_are_the_network_s_softmax(part_checkpoint):
+    image = photo(32, 48)
+    with torch.no_grad():
+        logits = part_checkpoint.model((image[None] / 255 - 0.5) / 0.5)
+    torch.testing.assert_close(inference.predict(part_checkpoint, image), logits.softmax(1)[0])
+
+
+def test_parts_are_averaged_over_flips_and_predicted_in_tiles_as_cars_are(part_checkpoint):
+    image, checkpoint = photo(32, 48), sharpened(part_checkpoint)
+    plain, mirrored = (inference.predict(checkpoint, i) for i in (image, image.flip(-1)))
+    flipped = inference.predict(checkpoint, image, flip=True)
+    torch.testing.assert_close(flipped, (plain + mirrored.flip(-1)) / 2)
+    whole = inference.predict_tiled(checkpoint, image, tile=(64, 64), overlap=8, flip=True)
+    torch.testing.assert_close(whole, flipped)
+    tiled = inference.predict_tiled(checkpoint, photo(50, 70), tile=(32, 32), overlap=16)
+    assert tiled.shape == (7, 50, 70)
+    torch.testing.assert_close(tiled.sum(0), torch.ones(50, 70))
+
+
+def test_the_car_is_all_that_is_not_background():
+    probability = torch.tensor([0.4, 0.3, 0.3]).reshape(3, 1, 1)
+    assert inference.car_probability(probability).item() == pytest.approx(0.6)
+    assert inference.car_probability(probability[0]).item() == pytest.approx(0.4)
+
+
+def scored_parts() -> tuple[list[tuple[str, str, Tensor, Tensor]], dict[int, Tensor]]:
+    """Five photos of three cars with random part masks, without plates, and probabilities."""
+    rng = torch.Generator().manual_seed(0)
+    photos, maps = [], {}
+    for i, car in enumerate("aabcc"):
+        mask = torch.randint(0, 5, (12, 18), generator=rng, dtype=torch.uint8)
+        logits = torch.randn(7, 12, 18, generator=rng)
+        logits += 2 * nn.functional.one_hot(mask.long(), 7).permute(2, 0, 1)
+        logits[5:] = -99
+        maps[i] = logits.softmax(0)
+        photos.append((f"{car}_{i}", car, torch.full((3, 12, 18), i, dtype=torch.uint8), mask))
+    return photos, maps
+
+
+def test_an_evaluation_of_parts_scores_the_car_as_ever_and_the_parts_besides(part_checkpoint):
+    photos, maps = scored_parts()
+    scores = inference.evaluate(part_checkpoint, photos, predictor=fixed(maps), parts=True)
+    cars = [(name, car, image, (mask > 0).to(torch.uint8)) for name, car, image, mask in photos]
+    without = inference.evaluate(part_checkpoint, cars, predictor=fixed(maps))
+    assert scores.keys() - without.keys() == {"parts"}
+    assert all(scores[key] == without[key] for key in CONTRACT)
+    truth = np.concatenate([mask.flatten().numpy() for *_, mask in photos])
+    union = np.concatenate([(1 - maps[i][0] > 0.5).flatten().numpy() for i in range(5)])
+    assert scores["dice_pooled"] == pytest.approx(f1_score(truth > 0, union))
+
+    predicted = np.concatenate([maps[i].argmax(0).flatten().numpy() for i in range(5)])
+    found = scores["parts"]
+    assert list(found["iou"]) == list(PARTS)
+    known = jaccard_score(truth, predicted, average=None)
+    assert list(found["iou"].values())[:5] == pytest.approx(known.tolist())
+    assert found["iou"]["plate"] is found["iou_ci95"]["plate"] is None
+    assert found["mean_iou"] == pytest.approx(known.mean())
+    low, high = found["iou_ci95"]["glass"]
+    assert low <= found["iou"]["glass"] <= high
+    assert found["mean_iou_ci95"][0] <= found["mean_iou"] <= found["mean_iou_ci95"][1]
+    expected = confusion_matrix(truth, predicted, normalize="true")
+    assert [row[:5] for row in found["confusion"].values()][:5] == pytest.approx(expected)
+    assert found["confusion"]["plate"] == [None] * 7
+    assert json.loads(json.dumps(scores, allow_nan=False)) == scores
+
+
+def test_perfect_parts_score_one_and_one_car_has_no_interval(part_checkpoint):
+    photos, _ = scored_parts()
+    maps = {
+        i: nn.functional.one_hot(mask.long(), 7).permute(2, 0, 1).float()
+        for i, (*_, mask) in enumerate(photos)
+    }
+    options = dict(predictor=fixed(maps), parts=True)
+    scores = inference.evaluate(part_checkpoint, photos, **options)
+    assert scores["dice"] == scores["parts"]["mean_iou"] == 1
+    alone = inference.evaluate(part_checkpoint, photos[:2], **options)["parts"]
+    assert alone["mean_iou_ci95"] is alone["iou_ci95"]["body"] is None
+
+
+def test_a_network_without_parts_is_not_asked_for_them(checkpoint):
+    photos, maps = scored_parts()
+    with pytest.raises(ValueError, match="a network for background, car has no parts to score"):
+        inference.evaluate(checkpoint, photos, predictor=fixed(maps), parts=True)
+
+
+def test_what_is_no_mask_of_the_car_is_not_saved_as_one(part_checkpoint, tmp_path):
+    probability = inference.predict(part_checkpoint, photo(32, 48))
+    for wrong in (probability > 0.5, probability, probability.argmax(0)):
+        with pytest.raises(ValueError, match=r"m\.png: expected a boolean mask \(H, W\).*car_prob"):
+            inference.save_mask(tmp_path / "m.png", wrong)
+    assert not list(tmp_path.iterdir())

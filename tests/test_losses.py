@@ -102,3 +102,82 @@ def test_losses_compute_in_float32_even_in_half_precision(loss):
         value = loss(logits, target)
     assert value.dtype == torch.float32
     assert torch.equal(value, loss(logits.float(), target.float()))
+
+
+# Several classes
+
+
+def class_example() -> tuple[Tensor, Tensor]:
+    """Probabilities of three classes for four pixels of the classes 0, 0, 1, 1; class 2 is absent."""
+    probability = torch.tensor([[0.8, 0.6, 0.1, 0.3], [0.1, 0.2, 0.9, 0.5], [0.1, 0.2, 0.0, 0.2]])
+    logits = probability.clamp(min=1e-9).log().reshape(1, 3, 2, 2)
+    return logits, torch.tensor([0, 0, 1, 1]).reshape(1, 2, 2)
+
+
+def test_cross_entropy_of_the_hand_worked_example():
+    expected = -(math.log(0.8) + math.log(0.6) + math.log(0.9) + math.log(0.5)) / 4
+    assert losses.cross_entropy(*class_example()).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_class_dice_of_the_hand_worked_example():
+    # class 0: overlap 1.4, probabilities 1.8, pixels 2; class 1: 1.4, 1.7, 2; class 2 is left out
+    expected = 1 - (2 * 1.4 / 3.8 + 2 * 1.4 / 3.7) / 2
+    assert losses.class_dice(*class_example()).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_cross_entropy_dice_is_their_sum():
+    total = losses.cross_entropy(*class_example()) + losses.class_dice(*class_example())
+    assert losses.cross_entropy_dice(*class_example()).item() == pytest.approx(total.item())
+
+
+def random_classes(seed: int, classes: int = 4, n: int = 2) -> tuple[Tensor, Tensor]:
+    rng = torch.Generator().manual_seed(seed)
+    logits = 3 * torch.randn(n, classes, 5, 7, generator=rng)
+    return logits, torch.randint(0, classes, (n, 5, 7), generator=rng)
+
+
+@given(SEEDS)
+def test_cross_entropy_of_two_classes_is_bce_of_their_difference(seed):
+    logits, target = random_classes(seed, classes=2)
+    binary = losses.bce(logits[:, 1:] - logits[:, :1], target[:, None].float())
+    torch.testing.assert_close(losses.cross_entropy(logits, target), binary)
+
+
+@given(SEEDS)
+def test_sure_classes_cost_one_minus_the_mean_dice_score_of_those_present(seed):
+    prediction, target = random_classes(seed)[0].argmax(1), random_classes(seed + 1)[1]
+    target[0][target[0] == 3] = 0  # absent from the first image
+    logits = 1e4 * torch.nn.functional.one_hot(prediction, 4).permute(0, 3, 1, 2)
+    scores = [
+        torch.stack([metrics.dice((p == c)[None], (t == c)[None])[0] for c in t.unique()]).mean()
+        for p, t in zip(prediction, target, strict=True)
+    ]
+    expected = 1 - torch.stack(scores).mean()
+    assert losses.class_dice(logits, target).item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+@given(SEEDS)
+def test_class_losses_are_means_over_images_and_bounded(seed):
+    logits, target = random_classes(seed, n=3)
+    for loss in (losses.cross_entropy, losses.class_dice, losses.cross_entropy_dice):
+        alone = [loss(logits[i : i + 1], target[i : i + 1]) for i in range(3)]
+        torch.testing.assert_close(loss(logits, target), torch.stack(alone).mean())
+        assert loss(logits, target) >= 0
+    assert losses.class_dice(logits, target) <= 1
+
+
+def test_class_losses_fall_along_their_gradient_and_stay_in_float32():
+    logits, target = random_classes(0)
+    logits = logits.bfloat16().requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        before = losses.cross_entropy_dice(logits, target)
+    assert before.dtype == torch.float32
+    before.backward()
+    assert losses.cross_entropy_dice(logits - logits.grad, target) < before
+
+
+def test_an_image_of_one_class_has_a_finite_loss_and_gradient():
+    logits = torch.zeros(1, 7, 4, 4, requires_grad=True)
+    loss = losses.cross_entropy_dice(logits, torch.zeros(1, 4, 4, dtype=torch.int64))
+    loss.backward()
+    assert loss.isfinite() and logits.grad.isfinite().all()

@@ -9,9 +9,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from sklearn.metrics import accuracy_score, f1_score, jaccard_score
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, jaccard_score
 from torch import Tensor
-from torchmetrics.classification import BinaryAccuracy, BinaryF1Score, BinaryJaccardIndex
+from torchmetrics.classification import (
+    BinaryAccuracy,
+    BinaryF1Score,
+    BinaryJaccardIndex,
+    MulticlassJaccardIndex,
+)
 
 from unet_course import metrics
 
@@ -270,3 +275,112 @@ def test_the_interval_is_the_same_each_time_and_differs_by_seed():
 def test_values_and_cars_of_different_number_are_refused():
     with pytest.raises(ValueError, match="2 values but 1 cars"):
         metrics.bootstrap_interval([0.5, 0.6], ["a"])
+
+
+# Several classes
+
+
+def classes_of(text: str) -> Tensor:
+    """A mask of classes ``(1, H, W)`` from rows of digits."""
+    return torch.tensor([[int(c) for c in row] for row in text.split()])[None]
+
+
+# 4x4, worked by hand: class 1 has 6 pixels of which 4 are found, class 2 has 2 and both are found
+CLASS_TRUTH = classes_of("0000 0111 0111 0220")
+CLASS_PREDICTION = classes_of("0000 0011 0011 2222")
+
+
+def random_classes(n: int = 6, classes: int = 4) -> tuple[Tensor, Tensor]:
+    rng = torch.Generator().manual_seed(0)
+    return tuple(torch.randint(0, classes, (n, 9, 13), generator=rng) for _ in range(2))
+
+
+def test_the_hand_worked_example_of_classes():
+    counts = metrics.class_confusion(CLASS_PREDICTION, CLASS_TRUTH, 4)
+    expected = [[6, 0, 2, 0], [2, 4, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]]
+    assert counts.tolist() == [expected]
+    # 6 of 6 + 2 + 2; 4 of 6; 2 of 4; class 3 does not occur
+    assert metrics.class_iou(counts)[:3].tolist() == pytest.approx([6 / 10, 4 / 6, 2 / 4])
+    assert metrics.class_iou(counts)[3].isnan()
+    assert metrics.mean_iou(counts) == pytest.approx((6 / 10 + 4 / 6 + 2 / 4) / 3)
+
+
+def test_the_confusion_of_classes_is_scikit_learn_s():
+    prediction, truth = random_classes()
+    counts = metrics.class_confusion(prediction, truth, 4)
+    assert (counts.shape, counts.dtype) == ((6, 4, 4), torch.int64)
+    for found, p, t in zip(counts, prediction, truth, strict=True):
+        expected = confusion_matrix(t.flatten(), p.flatten(), labels=range(4))
+        assert found.tolist() == expected.tolist()
+
+
+def test_iou_of_classes_is_pooled_as_torchmetrics_and_scikit_learn_have_it():
+    prediction, truth = random_classes()
+    counts = metrics.class_confusion(prediction, truth, 4)
+    found = metrics.class_iou(counts)
+    reference = MulticlassJaccardIndex(4, average=None)(prediction, truth)
+    torch.testing.assert_close(found.float(), reference)
+    flat = truth.flatten().numpy(), prediction.flatten().numpy()
+    assert found.tolist() == pytest.approx(jaccard_score(*flat, average=None).tolist())
+    assert metrics.mean_iou(counts) == pytest.approx(jaccard_score(*flat, average="macro"))
+
+
+def test_two_classes_have_the_binary_scores():
+    prediction, truth = random_masks()
+    counts = metrics.class_confusion(prediction.long(), truth.long(), 2)
+    tp, fp, fn, tn = metrics.confusion(prediction, truth)
+    assert torch.equal(counts, torch.stack([tn, fp, fn, tp], 1).reshape(-1, 2, 2))
+    alone = torch.stack([metrics.class_iou(c[None])[1] for c in counts])
+    torch.testing.assert_close(alone, metrics.iou(prediction, truth))
+
+
+def test_masks_of_classes_may_be_bytes():
+    mask = CLASS_TRUTH.to(torch.uint8)
+    assert metrics.class_confusion(mask, CLASS_TRUTH, 200).sum() == 16
+
+
+@pytest.mark.parametrize(
+    ("prediction", "truth", "said"),
+    [
+        (CLASS_TRUTH, CLASS_TRUTH[:, :2], r"prediction is \(1, 4, 4\) and truth \(1, 2, 4\)"),
+        (torch.rand(1, 3, 4, 4), torch.rand(1, 3, 4, 4), "take the argmax"),
+        (CLASS_TRUTH.float(), CLASS_TRUTH, "prediction is torch.float32"),
+        (CLASS_TRUTH, CLASS_TRUTH + 1, "truth is torch.int64, 1 to 3: expected integers from 0 to 2"),
+        (CLASS_TRUTH - 1, CLASS_TRUTH, "prediction is torch.int64, -1 to 1"),
+    ],
+)  # fmt: skip
+def test_masks_that_are_not_of_these_classes_are_refused(prediction, truth, said):
+    with pytest.raises(ValueError, match=said):
+        metrics.class_confusion(prediction, truth, 3)
+
+
+def test_class_intervals_are_those_of_a_bootstrap_over_cars_done_by_hand():
+    prediction, truth = random_classes()
+    counts, cars = metrics.class_confusion(prediction, truth, 4), list("aabbbc")
+    found, of_mean = metrics.class_iou_intervals(counts, cars, repeats=300, seed=4)
+    draws = np.random.default_rng(4).integers(3, size=(300, 3))
+    members = [torch.tensor([i for i, car in enumerate(cars) if car == name]) for name in "abc"]
+    drawn = [counts[torch.cat([members[k] for k in draw])] for draw in draws]
+    expected = np.percentile([metrics.class_iou(d).numpy() for d in drawn], [2.5, 97.5], axis=0)
+    np.testing.assert_allclose(found.numpy(), expected.T)
+    means = np.percentile([metrics.mean_iou(d) for d in drawn], [2.5, 97.5])
+    np.testing.assert_allclose(of_mean.numpy(), means)
+    assert (found[:, 0] <= metrics.class_iou(counts)).all()
+
+
+def test_a_class_that_only_one_car_has_gets_its_interval_from_the_draws_with_that_car():
+    counts = torch.zeros(3, 3, 3, dtype=torch.int64)
+    counts[:, 0, 0] = 10
+    counts[0, 1, 1] = counts[0, 1, 0] = 5
+    found, of_mean = metrics.class_iou_intervals(counts, list("abc"))
+    assert found[1].tolist() == [0.5, 0.5]
+    assert found[2].isnan().all()  # never occurs
+    assert of_mean.isfinite().all()
+
+
+def test_one_car_has_no_class_intervals():
+    counts = metrics.class_confusion(*random_classes(), 4)
+    found, of_mean = metrics.class_iou_intervals(counts, ["a"] * 6)
+    assert found.shape == (4, 2) and found.isnan().all() and of_mean.isnan().all()
+    with pytest.raises(ValueError, match="6 values but 2 cars"):
+        metrics.class_iou_intervals(counts, ["a", "b"])

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from unet_course import cli, data, training
+from unet_course import cli, data, parts, training
 from unet_course.model import UNet
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="torchrun was not tried there")
@@ -49,7 +49,20 @@ def validate(samples: list[data.Sample], n: int) -> dict[str, float]:
     return training.validate(model, data.CarDataset(samples[:n], size=(24, 16)), batch_size=4)
 
 
-def main(root: Path, folder: Path) -> None:
+def validate_parts(root: Path, n: int) -> dict[str, float]:
+    torch.manual_seed(0)
+    model = UNet(out_channels=7, width=4, depth=2)
+    dataset = parts.PartDataset(data.find_samples(root)[:n], size=(24, 16))
+    return training.validate(model, dataset, batch_size=4)
+
+
+def evaluate_parts(root: Path, checkpoint: Path, scores: Path) -> dict:
+    options = ["--checkpoint", str(checkpoint), "--split", "all", "--json", str(scores)]
+    assert cli.main(["evaluate", "--data", str(root), *options]) == 0
+    return json.loads(scores.read_text()) if scores.exists() else {}
+
+
+def main(root: Path, with_parts: Path, folder: Path) -> None:
     """What each of two processes does; it leaves its observations in ``folder``."""
     from unet_course import devices, losses
 
@@ -85,16 +98,27 @@ def main(root: Path, folder: Path) -> None:
         assert cli.main(["evaluate", "--data", str(root), *options]) == 0
     photo = str(samples[0].image)
     assert cli.main(["predict", photo, "--checkpoint", checkpoint, "--output", str(folder)]) == 0
+    part_scores = {n: validate_parts(with_parts, n) for n in SIZES}
+    options = ["--target", "parts"]
+    assert cli.main([*train_options(with_parts, folder / "parts"), *options]) == 0
+    evaluate_parts(with_parts, folder / "parts" / "unet.safetensors", folder / "part_scores")
     observed = dict(scores=scores, history=history, stopped=stopped, written=written)
+    observed["part_scores"] = part_scores
     observed["processes"] = devices.this_process().num_processes
     (folder / f"observed{rank}").write_text(json.dumps(observed))
 
 
 @pytest.fixture(scope="module")
-def two(finished_run, tmp_path_factory):
+def part_data(tmp_path_factory, make_dataset, make_parts) -> Path:
+    """A dataset with part masks. Read only."""
+    return make_parts(make_dataset(tmp_path_factory.mktemp("parts") / "cars", cars=6, views=3))
+
+
+@pytest.fixture(scope="module")
+def two(finished_run, part_data, tmp_path_factory):
     """What two processes did, by rank, and the folder in which they did it."""
     folder = tmp_path_factory.mktemp("two")
-    process = torchrun(__file__, finished_run.data, folder)
+    process = torchrun(__file__, finished_run.data, part_data, folder)
     output, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors
     observed = [json.loads((folder / f"observed{rank}").read_text()) for rank in (0, 1)]
@@ -132,8 +156,8 @@ def test_only_the_first_process_writes_and_prints(two):
     assert second["written"] == []
     names = {Path(path).name for path in first["written"]}
     assert names >= {"unet.safetensors", "state.pt", "history.csv", "all", "car0_01_mask.png"}
-    assert output.count("on the validation cars") == 1
-    assert output.count('"n_images"') == 2  # two evaluations
+    assert output.count("on the validation cars") == 2
+    assert output.count('"n_images"') == 3  # three evaluations
     assert output.count("1 masks in") == 1
 
 
@@ -145,6 +169,20 @@ def test_evaluation_counts_each_image_once_and_finds_what_one_process_finds(
     options = ["--checkpoint", checkpoint, "--split", split, "--json", str(tmp_path / "alone")]
     assert cli.main(["evaluate", "--data", str(finished_run.data), *options]) == 0
     assert json.loads((two[1] / name).read_text()) == json.loads((tmp_path / "alone").read_text())
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_validation_of_parts_finds_what_one_process_finds(two, part_data, n):
+    alone = validate_parts(part_data, n)
+    assert [each["part_scores"][str(n)] for each in two[0]] == [alone, alone]
+
+
+def test_parts_are_trained_by_two_and_evaluated_as_by_one(two, part_data, tmp_path):
+    checkpoint = two[1] / "parts" / "unet.safetensors"
+    assert "val_mean_iou" in (two[1] / "parts" / "history.csv").read_text()
+    alone = evaluate_parts(part_data, checkpoint, tmp_path / "alone")
+    assert json.loads((two[1] / "part_scores").read_text()) == alone
+    assert len(alone["parts"]["iou"]) == 7
 
 
 def test_training_with_batch_norm_ends_near_that_of_one_process(two, finished_run):
@@ -181,4 +219,4 @@ def test_a_process_that_is_killed_ends_the_run_which_can_be_resumed(two, finishe
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

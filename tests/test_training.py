@@ -17,9 +17,9 @@ import pytest
 import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from unet_course import checkpoints, data, losses, metrics, training
+from unet_course import checkpoints, data, losses, parts, training
 from unet_course.checkpoints import CheckpointError, load_checkpoint
 from unet_course.model import UNet
 from unet_course.training import TrainingError
@@ -229,44 +229,6 @@ def test_an_accelerator_made_before_does_not_decide_the_precision(sets, tmp_path
     monkeypatch.setattr(training, "choose_precision", lambda _device: "bf16")
     fit(sets, tmp_path, epochs=1)
     assert load_checkpoint(tmp_path / "unet.safetensors").info["precision"] == "bf16"
-
-
-# Validation
-
-
-class Darker(nn.Module):
-    """A network that calls dark pixels car, and says whether it was asked in evaluation mode."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        assert not self.training
-        return -10 * images.mean(1, keepdim=True)
-
-
-@pytest.mark.parametrize("batch_size", [1, 2, 4, 5, 8])
-def test_validation_counts_each_image_once(sets, batch_size):
-    images = data.CarDataset([*sets.train.samples, *sets.val.samples][:5], size=(24, 16))
-    found = training.validate(Darker(), images, batch_size=batch_size)
-
-    model, alone = Darker().eval(), []
-    for image, mask in images:
-        logits, truth = model(image[None]), mask[None]
-        predicted = logits[:, 0] > 0
-        alone.append((
-            losses.bce_dice(logits, truth).item(),
-            metrics.dice(predicted, truth[:, 0] > 0.5).item(),
-            metrics.accuracy(predicted, truth[:, 0] > 0.5).item(),
-        ))  # fmt: skip
-    expected = [sum(column) / 5 for column in zip(*alone, strict=True)]
-    assert list(found.values()) == pytest.approx(expected, rel=1e-5)
-    assert list(found) == ["val_loss", "val_dice", "val_accuracy"]
-
-
-def test_validation_leaves_the_network_as_it_was(sets):
-    model = UNet(width=2, depth=2)
-    before = {k: v.clone() for k, v in model.state_dict().items()}
-    training.validate(model, sets.val)
-    assert same(model.state_dict(), before)
-    assert all(p.grad is None for p in model.parameters())
 
 
 # Stopped and resumed
@@ -511,6 +473,185 @@ def test_a_state_runs_no_code(sets, tmp_path):
     with pytest.raises(CheckpointError, match="damaged"):
         fit(sets, tmp_path, resume=True)
     assert not (tmp_path / "sprung").exists()
+
+
+# Parts
+
+
+@pytest.fixture(scope="module")
+def part_sets(tmp_path_factory, make_dataset, make_parts) -> SimpleNamespace:
+    """As `sets`, with part masks. Read only."""
+    root = make_parts(make_dataset(tmp_path_factory.mktemp("parts") / "ellipses", cars=4, views=3))
+    samples = data.load_split(root)
+    return SimpleNamespace(
+        root=root,
+        train=parts.PartDataset(samples["train"], size=(24, 16), augment=data.augmentation()),
+        val=parts.PartDataset(samples["val"], size=(24, 16)),
+    )
+
+
+def fit_parts(part_sets, folder: Path, *, width: int = 2, **options):
+    torch.manual_seed(0)
+    model = UNet(out_channels=7, width=width, depth=2)
+    options = dict(epochs=3, batch_size=4, lr=1e-2, seed=0) | options
+    return training.fit(model, part_sets.train, part_sets.val, folder, **options)
+
+
+def test_training_for_parts_leaves_what_training_for_cars_leaves(part_sets, tmp_path):
+    model, history = fit_parts(part_sets, tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == FILES
+    assert list(history[0]) == [
+        "epoch", "train_loss", "val_loss", "val_dice", "val_accuracy", "val_mean_iou", "lr",
+        "seconds",
+    ]  # fmt: skip
+    rows = read_history(tmp_path)
+    assert [{k: float(v) for k, v in row.items()} for row in rows] == results(history)
+    found = load_checkpoint(tmp_path / "unet.safetensors")
+    assert found.classes == parts.PARTS
+    assert same(model.state_dict(), found.model.state_dict())
+
+
+def test_training_for_parts_learns_them(part_sets, tmp_path):
+    _, history = fit_parts(part_sets, tmp_path, width=8, epochs=20, lr=0.02)
+    first, best = history[0], max(history, key=training.best_score)
+    assert history[-1]["train_loss"] < 0.5 * first["train_loss"]
+    assert best["val_mean_iou"] > first["val_mean_iou"] + 0.3
+    assert best["val_dice"] > 0.8
+
+
+def test_the_best_epoch_of_parts_is_the_one_with_the_best_mean_iou(
+    part_sets, tmp_path, monkeypatch
+):
+    scores = iter([(0.9, 0.2), (0.7, 0.6), (0.95, 0.4)])
+    monkeypatch.setattr(
+        training,
+        "validate",
+        lambda *_, **__: dict(zip(("val_dice", "val_mean_iou"), next(scores), strict=True)),
+    )
+    fit_parts(part_sets, tmp_path)
+    assert load_checkpoint(tmp_path / "unet.safetensors").info["epoch"] == 2
+
+
+def test_a_resumed_training_for_parts_ends_with_the_same_weights(part_sets, tmp_path):
+    _, history = fit_parts(part_sets, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        fit_parts(part_sets, tmp_path / "stopped", on_epoch=interrupt_after(1))
+    _, resumed = fit_parts(part_sets, tmp_path / "stopped", resume=True)
+    assert results(resumed) == results(history)
+    for name in ("unet.safetensors", "last.safetensors"):
+        assert same(*(weights(tmp_path / folder / name) for folder in ("whole", "stopped")))
+
+
+def test_a_network_that_does_not_fit_the_target_is_refused(sets, part_sets, tmp_path):
+    for train_set, val_set, channels in (
+        (part_sets.train, part_sets.val, 1),
+        (sets.train, sets.val, 7),
+        (part_sets.train, sets.val, 7),
+    ):
+        with pytest.raises(TrainingError, match=rf"a network of {channels} channels.*PartDataset"):
+            training.fit(UNet(3, channels, width=2), train_set, val_set, tmp_path, epochs=1)
+    assert not list(tmp_path.iterdir())
+
+
+# Options of a run
+
+
+def test_a_run_for_parts_says_so_and_is_not_taken_for_one_for_cars(
+    part_dataset, tmp_path, tiny_preset
+):
+    model, _ = training.train(part_dataset, tmp_path, preset=tiny_preset, target="parts")
+    assert model.config["out_channels"] == 7
+    found = load_checkpoint(tmp_path / "unet.safetensors")
+    assert (found.classes, found.info["recipe"]["target"]) == (parts.PARTS, "parts")
+    splits = data.load_split(part_dataset)
+    wanted = training.run_info(part_dataset, splits, tiny_preset, 0)
+    assert any(found.info[key] != value for key, value in wanted.items())
+    wanted = training.run_info(part_dataset, splits, tiny_preset, 0, target="parts")
+    assert all(found.info[key] == value for key, value in wanted.items())
+
+
+def test_a_usual_run_is_recorded_as_ever(dataset):
+    info = training.run_info(dataset, data.load_split(dataset), "quick", 0)
+    assert set(info["recipe"]) == set(training.PRESETS["quick"])
+    assert info["fingerprint"] == data.fingerprint(data.load_split(dataset))
+
+
+def test_parts_of_a_dataset_without_them_are_refused_before_training(dataset, tmp_path):
+    with pytest.raises(data.DataError, match="this dataset has no part masks"):
+        training.train(dataset, tmp_path / "out", preset="smoke", target="parts")
+    with pytest.raises(ValueError, match="target 'doors': expected one of car, parts"):
+        training.train(dataset, tmp_path / "out", preset="smoke", target="doors")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def started(monkeypatch) -> list[tuple[UNet, list[data.Sample], dict]]:
+    """What `training.train` would begin with: network, samples, info. Nothing is trained."""
+    seen = []
+    monkeypatch.setattr(
+        training,
+        "fit",
+        lambda model, train_set, *_, info, **__: seen.append((model, train_set.samples, info)),
+    )
+    return seen
+
+
+def test_training_starts_from_the_weights_of_a_checkpoint(
+    finished_run, tmp_path, started, monkeypatch
+):
+    options = dict(preset="smoke", seed=5, init=finished_run.checkpoint)
+    training.train(finished_run.data, tmp_path / "out", **options)
+    model, _, info = started[0]
+    assert same(model.state_dict(), weights(finished_run.checkpoint))
+    assert info["recipe"]["init"] == "unet.safetensors"
+    assert str(finished_run.output) not in str(info)
+    monkeypatch.undo()
+    _, history = training.train(finished_run.data, tmp_path / "out", **options)
+    assert history[0]["train_loss"] < 0.5 * finished_run.history[0]["train_loss"]
+
+
+def test_a_checkpoint_of_another_architecture_or_target_is_no_start(
+    part_dataset, finished_run, tmp_path, tiny_preset, part_checkpoint
+):
+    checkpoints.save_checkpoint(tmp_path / "parts.safetensors", part_checkpoint)
+    for name, target, said in (
+        (finished_run.checkpoint, "car", r"unet\.safetensors: has another architecture \(width=8"),
+        (finished_run.checkpoint, "parts", "is a network for background, car, and this training"),
+        (tmp_path / "parts.safetensors", "car", "is a network for background, body"),
+        (tmp_path / "none.safetensors", "car", r"none\.safetensors: no such file"),
+    ):
+        with pytest.raises(CheckpointError, match=said):
+            training.train(part_dataset, tmp_path / "out", preset="smoke", target=target, init=name)
+    assert not (tmp_path / "out").exists()
+
+
+def test_training_on_some_cars_takes_those_that_the_seed_draws(finished_run, tmp_path, started):
+    everything = data.load_split(finished_run.data)["train"]
+    for seed in (0, 1):
+        options = dict(preset="smoke", seed=seed, cars=2)
+        training.train(finished_run.data, tmp_path / "out", **options)
+        _, samples, info = started[-1]
+        assert samples == data.draw_cars(everything, 2, seed=seed)
+        assert info["recipe"]["cars"] == 2
+    with pytest.raises(data.DataError, match="9 cars to train on: expected 1 to 4"):
+        training.train(finished_run.data, tmp_path / "out", preset="smoke", cars=9)
+
+
+@pytest.mark.parametrize("change", [{"cars": 1}, {"target": "parts"}, {"init": "first"}])
+def test_a_run_is_not_resumed_with_other_options(
+    part_dataset, tmp_path, tiny_preset, checkpoint_file, change
+):
+    if "init" in change:
+        change = {"init": checkpoint_file}
+    runs = {"usual": {}, "other": change}
+    for name, options in runs.items():
+        training.train(part_dataset, tmp_path / name, preset=tiny_preset, **options)
+    for name, options in (("usual", change), ("other", {})):
+        with pytest.raises(CheckpointError, match="belongs to a run with recipe="):
+            training.train(
+                part_dataset, tmp_path / name, preset=tiny_preset, resume=True, **options
+            )
+    training.train(part_dataset, tmp_path / "other", preset=tiny_preset, resume=True, **change)
 
 
 # Killed for real

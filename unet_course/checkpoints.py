@@ -57,6 +57,7 @@ class Checkpoint:
         size: the ``(width, height)`` that photos are resized to before the network sees them.
         mean, std: subtracted from and divided into colours of 0…1, per channel.
         info: everything else that was recorded: data, preset, seed, precision, scores, …
+        classes: what a pixel can be. A network of one channel tells the second from the first.
     """
 
     model: UNet
@@ -64,6 +65,12 @@ class Checkpoint:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     info: dict[str, Any]
+    classes: tuple[str, ...] = ("background", "car")
+
+    @property
+    def binary(self) -> bool:
+        """Whether the network only tells car from background, by one logit per pixel."""
+        return self.model.config["out_channels"] == 1
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
@@ -74,7 +81,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """
     described = dict(
         architecture=checkpoint.model.config, size=checkpoint.size,
-        mean=checkpoint.mean, std=checkpoint.std, info=checkpoint.info,
+        mean=checkpoint.mean, std=checkpoint.std, info=checkpoint.info, classes=checkpoint.classes,
     )  # fmt: skip
     metadata = {"format": FORMAT} | {key: json.dumps(value) for key, value in described.items()}
     weights = {k: v.detach().cpu().contiguous() for k, v in checkpoint.model.state_dict().items()}
@@ -111,7 +118,12 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         model = UNet(**described["architecture"])
         model.load_state_dict(weights)
         size, mean, std = (tuple(described[key]) for key in ("size", "mean", "std"))
-        return Checkpoint(model.eval(), size, mean, std, described["info"])
+        checkpoint = Checkpoint(model.eval(), size, mean, std, described["info"])
+        if "classes" in described:  # files of before there were parts are all car or not car
+            checkpoint.classes = tuple(described["classes"])
+        if len(checkpoint.classes) != max(2, model.config["out_channels"]):
+            raise ValueError(f"names of {len(checkpoint.classes)} classes")
+        return checkpoint
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{path}: its weights do not fit the architecture that it describes "

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from unet_course import data, devices, inference, kaggle, prepare, training
+from unet_course import data, devices, inference, kaggle, parts, prepare, training
 from unet_course.checkpoints import load_checkpoint, replacing
+from unet_course.figures.style import PART_COLORS
 from unet_course.progress import progress
 
 
@@ -24,6 +25,15 @@ def _size(text: str) -> tuple[int, int]:
     if min(width, height) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: expected WIDTHxHEIGHT, e.g. 480x320")
     return width, height
+
+
+def _split(text: str) -> str:
+    names = text.split("+")
+    if text != "all" and (not set(names) <= set(data.SPLITS) or len(set(names)) < len(names)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected all, {', '.join(data.SPLITS)}, or several such as train+test"
+        )
+    return text
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -49,17 +59,22 @@ def build_parser() -> argparse.ArgumentParser:
     c.add_argument("--output", type=Path, required=True)
     c.add_argument("--preset", choices=training.PRESETS, default="quick")
     c.add_argument("--seed", type=int, default=0)
+    c.add_argument("--target", choices=training.TARGETS, default="car", help="what to find (car)")
+    c.add_argument("--init", type=Path, metavar="FILE", help="a checkpoint to start from")
+    c.add_argument("--train-cars", type=int, metavar="N", help="use N train cars, drawn by --seed")
     c.add_argument("--split-file", type=Path)
     c.add_argument("--resume", action="store_true", help="go on where the run in --output stopped")
 
     c = commands.add_parser("evaluate", help="score a checkpoint at the photos' own resolution")
     c.add_argument("--data", type=Path, required=True)
     c.add_argument("--checkpoint", type=Path, required=True)
-    c.add_argument("--split", choices=("val", "test", "all"), default="test")
+    c.add_argument("--split", type=_split, default="test", help="e.g. val, train+val, all (test)")
     c.add_argument("--split-file", type=Path)
     c.add_argument("--json", type=Path, help="write the scores to this file")
 
-    c = commands.add_parser("predict", help="write one mask PNG per photo, at its own size")
+    c = commands.add_parser(
+        "predict", help="write one PNG per photo, at its own size: its mask or parts"
+    )
     c.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
     c.add_argument("--checkpoint", type=Path, required=True)
     c.add_argument("--output", type=Path, required=True)
@@ -134,18 +149,20 @@ def _train(args: argparse.Namespace) -> None:
     try:
         with _stopped_by_sigterm():
             _, history = training.train(
-                args.data, args.output, preset=args.preset, seed=args.seed,
-                split_file=args.split_file, resume=args.resume,
+                args.data, args.output, preset=args.preset, seed=args.seed, target=args.target,
+                init=args.init, cars=args.train_cars, split_file=args.split_file,
+                resume=args.resume,
             )  # fmt: skip
     except KeyboardInterrupt as error:
         advice = f"go on with --resume; finished epochs are kept in {args.output}"
         raise KeyboardInterrupt(*error.args, advice) from None
     if not devices.this_process().is_main_process:
         return
-    best = max(history, key=lambda row: row["val_dice"])
+    best = max(history, key=training.best_score)
+    of_parts = f"mean IoU of parts {best['val_mean_iou']:.4f}, " if args.target == "parts" else ""
     print(
-        f"{args.output / 'unet.safetensors'}: Dice {best['val_dice']:.4f} on the validation cars, "
-        f"at the training size, after epoch {best['epoch']} of {len(history)}"
+        f"{args.output / 'unet.safetensors'}: {of_parts}Dice {best['val_dice']:.4f} on the "
+        f"validation cars, at the training size, after epoch {best['epoch']} of {len(history)}"
     )
 
 
@@ -154,11 +171,14 @@ def _evaluate(args: argparse.Namespace) -> None:
     if args.split == "all":
         samples = data.find_samples(args.data)
     else:
-        samples = data.load_split(args.data, split_file=args.split_file)[args.split]
+        splits = data.load_split(args.data, split_file=args.split_file)
+        samples = [s for name in args.split.split("+") for s in splits[name]]
     main = devices.this_process().is_main_process
     mine = progress(devices.share(samples), desc="evaluating", disable=not main)
-    photos = ((s.id, s.car, *data.read_pair(s)) for s in mine)
-    scores = inference.evaluate(checkpoint, photos)
+    with_parts = checkpoint.classes == parts.PARTS and parts.have_parts(args.data)
+    read = parts.read_part_pair if with_parts else data.read_pair
+    photos = ((s.id, s.car, *read(s)) for s in mine)
+    scores = inference.evaluate(checkpoint, photos, parts=with_parts)
     if not main:
         return
     del scores["images"]
@@ -172,16 +192,20 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def _predict(args: argparse.Namespace) -> None:
     checkpoint = load_checkpoint(args.checkpoint)
+    kind = "parts" if checkpoint.classes == parts.PARTS else "mask"
     sources: dict[Path, Path] = {}
     for path in args.images:
-        target = args.output / f"{path.stem}_mask.png"
+        target = args.output / f"{path.stem}_{kind}.png"
         if sources.setdefault(target, path) != path:
             raise ValueError(
                 f"{path}: its mask would overwrite that of {sources[target]}; give another --output"
             )
     for target, path in progress(sources.items(), desc="predicting"):
         probability = inference.predict(checkpoint, data.read_image(path))
-        inference.save_mask(target, probability > 0.5)
+        if kind == "parts":
+            parts.save_parts(target, probability.argmax(0), PART_COLORS)
+        else:
+            inference.save_mask(target, inference.car_probability(probability) > 0.5)
     print(f"{len(sources)} masks in {args.output}")
 
 

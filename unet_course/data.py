@@ -229,6 +229,26 @@ def load_split(
     return {name: [s for s in samples if split[s.car] == name] for name in SPLITS}
 
 
+def draw_cars(samples: Sequence[Sample], cars: int, *, seed: int) -> list[Sample]:
+    """The samples of ``cars`` cars, drawn by ``seed``; the samples keep their order.
+
+    The rule: cars are ranked by a hash of seed and name, and the first ones are taken. So it is the
+    same on every machine, other seeds draw other cars, and with one seed ten cars contain the five.
+
+    Raises:
+        DataError: there are fewer cars than that, or ``cars`` is below 1.
+    """
+    names = {sample.car for sample in samples}
+    if not 1 <= cars <= len(names):
+        raise DataError(f"{cars} cars to train on: expected 1 to {len(names)}, the cars there are")
+
+    def rank(car: str) -> str:
+        return hashlib.sha256(f"{seed} {car}".encode()).hexdigest()
+
+    drawn = set(sorted(names, key=rank)[:cars])
+    return [sample for sample in samples if sample.car in drawn]
+
+
 def fingerprint(splits: dict[str, list[Sample]]) -> str:
     """Twelve hexadecimal digits that change when a file is added, removed, edited or moves split."""
     digest = hashlib.sha256()
@@ -257,7 +277,13 @@ class CarDataset(Dataset[tuple[Tensor, Tensor]]):
         size: ``(width, height)`` to resize to; ``None`` keeps each photo's own.
         augment: applied to photo and mask together, e.g. `augmentation`; ``None`` for evaluation.
         cache: keep decoded, resized photos in memory (as bytes), so that each file is decoded once.
+
+    ``classes`` names what a pixel can be. `parts.PartDataset` is the same for part masks.
     """
+
+    classes: tuple[str, ...] = ("background", "car")
+    _read = staticmethod(read_pair)
+    _resize = staticmethod(resize_mask)
 
     def __init__(
         self,
@@ -277,10 +303,10 @@ class CarDataset(Dataset[tuple[Tensor, Tensor]]):
         """The photo ``(3, H, W)`` and mask ``(H, W)`` as uint8, resized but not augmented."""
         if self._cache is not None and index in self._cache:
             return self._cache[index]
-        image, mask = read_pair(self.samples[index])
+        image, mask = self._read(self.samples[index])
         if self.size is not None:
             image = tv_tensors.Image(resize_image(image, self.size))
-            mask = resize_mask(mask, self.size)
+            mask = self._resize(mask, self.size)
         if self._cache is not None:
             self._cache[index] = image, mask
         return image, mask
@@ -289,7 +315,10 @@ class CarDataset(Dataset[tuple[Tensor, Tensor]]):
         image, mask = self.load(index)
         if self.augment is not None:
             image, mask = self.augment(image, mask)
-        return normalise(image), mask.as_subclass(Tensor).float()[None]
+        return normalise(image), self._target(mask)
+
+    def _target(self, mask: tv_tensors.Mask) -> Tensor:
+        return mask.as_subclass(Tensor).float()[None]
 
 
 def normalise(image: Tensor) -> Tensor:

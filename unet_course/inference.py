@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ def prepare_image(image: Tensor, checkpoint: Checkpoint) -> Tensor:
 
 @torch.no_grad()
 def predict(checkpoint: Checkpoint, image: Tensor, *, flip: bool = False) -> Tensor:
-    """Probability of foreground for every pixel of a photo, at the photo's own size.
+    """Probability of every pixel of a photo, at the photo's own size: of car, or of each class.
 
     The photo is resized to the size that the network was trained at; the probabilities, not the
     decisions, are then upsampled to the photo's size, which keeps the outline between pixels.
@@ -36,7 +36,9 @@ def predict(checkpoint: Checkpoint, image: Tensor, *, flip: bool = False) -> Ten
         flip: average with the prediction of the mirrored photo (twice the time).
 
     Returns:
-        float32 ``(H, W)`` in 0…1. Compare with a threshold to get a mask.
+        float32 in 0…1. ``(H, W)`` for car or not car: compare with a threshold to get a mask.
+        ``(C, H, W)`` for several classes, adding up to 1: take ``argmax(0)`` to get the class of
+        each pixel, or `car_probability`.
     """
     width, height = checkpoint.size
     device = next(checkpoint.model.parameters()).device
@@ -44,7 +46,7 @@ def predict(checkpoint: Checkpoint, image: Tensor, *, flip: bool = False) -> Ten
     batch = prepare_image(resized, checkpoint).to(device)
     probability = _probability(checkpoint.model, batch, flip).cpu()
     full = F.interpolate(probability, image.shape[-2:], mode="bilinear", antialias=True)
-    return full[0, 0].clamp(0, 1)
+    return full[0, 0 if checkpoint.binary else slice(None)].clamp(0, 1)
 
 
 @torch.no_grad()
@@ -56,7 +58,7 @@ def predict_tiled(
     overlap: int = 64,
     flip: bool = False,
 ) -> Tensor:
-    """Probability of foreground at full resolution, tile by tile, for photos that do not fit.
+    """As `predict`, but at full resolution, tile by tile, for photos that do not fit.
 
     Tiles overlap and are blended with weights that fall towards their edges, where a network sees
     least context. The photo is not resized: use a network trained at this scale of car.
@@ -67,7 +69,7 @@ def predict_tiled(
         overlap: pixels that neighbouring tiles share.
 
     Returns:
-        float32 ``(H, W)`` in 0…1.
+        float32 in 0…1, ``(H, W)`` or ``(C, H, W)`` as `predict`.
 
     Raises:
         ValueError: ``overlap`` is not smaller than the tile.
@@ -78,14 +80,24 @@ def predict_tiled(
         raise ValueError(f"overlap {overlap}: must be at least 0 and smaller than the tile {tile}")
     device = next(checkpoint.model.parameters()).device
     weight = _ramp(tile_h, overlap)[:, None] * _ramp(tile_w, overlap)[None, :]
-    total, weights = torch.zeros(height, width), torch.zeros(height, width)
+    channels = checkpoint.model.config["out_channels"]
+    total, weights = torch.zeros(channels, height, width), torch.zeros(height, width)
     for top in _starts(height, tile_h, overlap):
         for left in _starts(width, tile_w, overlap):
-            window = (slice(top, top + tile_h), slice(left, left + tile_w))
-            batch = prepare_image(image[:, window[0], window[1]], checkpoint).to(device)
-            total[window] += weight * _probability(checkpoint.model, batch, flip)[0, 0].cpu()
+            window = (..., slice(top, top + tile_h), slice(left, left + tile_w))
+            batch = prepare_image(image[window], checkpoint).to(device)
+            total[window] += weight * _probability(checkpoint.model, batch, flip)[0].cpu()
             weights[window] += weight
-    return total / weights
+    return (total / weights)[0 if checkpoint.binary else slice(None)]
+
+
+def car_probability(probability: Tensor) -> Tensor:
+    """Probability of car ``(H, W)`` from what `predict` gives: of car itself, or of all but background.
+
+    Where this is above one half, the largest probability of a class may still be background's: of 0.4
+    background, 0.3 body and 0.3 glass, `argmax` makes background.
+    """
+    return probability if probability.ndim == 2 else 1 - probability[0]
 
 
 def evaluate(
@@ -94,28 +106,37 @@ def evaluate(
     *,
     threshold: float = 0.5,
     predictor: Callable[[Checkpoint, Tensor], Tensor] = predict,
+    parts: bool = False,
 ) -> dict[str, Any]:
     """Score a checkpoint on photos, each at its own resolution.
 
     Args:
         photos: id, car, uint8 photo ``(3, H, W)`` and 0/1 mask ``(H, W)`` of each image. Of several
             processes each gives its `devices.share`, and all get the scores of the whole.
-        threshold: a pixel is foreground where its probability is above this.
+        threshold: a pixel is car where its `car_probability` is above this.
         predictor: maps checkpoint and photo to probabilities, e.g. `predict`.
+        parts: masks hold the class of each pixel, in the order of the checkpoint's ``classes``, which
+            are scored besides the car (any class but the first).
 
     Returns:
         ``n_images``, ``n_cars``, ``resolution``, ``threshold``; ``accuracy``, ``dice``, ``iou`` and
         ``boundary_f1`` (means over images), ``boundary_tolerance`` (pixels), ``dice_pooled``,
         ``dice_ci95`` (bootstrap over cars; null with one car), ``worst`` (ids of the five lowest
-        Dice scores) and ``images`` (one row of scores per image).
+        Dice scores) and ``images`` (one row of scores per image). With ``parts`` also ``parts``, as
+        `summarise_parts` says.
 
     Raises:
-        ValueError: there are no photos.
+        ValueError: there are no photos, or parts are asked of a network of car or not car.
     """
+    classes = checkpoint.classes
+    if parts and checkpoint.binary:
+        raise ValueError(
+            f"a network for {', '.join(classes)} has no parts to score; give car masks"
+        )
     rows: list[dict[str, Any]] = []
     for name, car, image, mask in photos:
-        predicted = (predictor(checkpoint, image) > threshold)[None]
-        truth = (mask.as_subclass(Tensor) > 0)[None]
+        probability, mask = predictor(checkpoint, image), mask.as_subclass(Tensor)[None]
+        predicted, truth = (car_probability(probability) > threshold)[None], mask > 0
         tp, fp, fn, _ = metrics.confusion(predicted, truth)
         rows.append({
             "id": name, "car": car, "resolution": f"{image.shape[-1]}x{image.shape[-2]}",
@@ -125,7 +146,12 @@ def evaluate(
             "boundary_f1": metrics.boundary_f1(predicted, truth).item(),
             "tp": tp.item(), "fp": fp.item(), "fn": fn.item(),
         })  # fmt: skip
-    return summarise(collect(rows), threshold=threshold)
+        if parts:
+            counts = metrics.class_confusion(probability.argmax(0)[None], mask, len(classes))
+            rows[-1]["confusion"] = counts[0].tolist()
+    rows = collect(rows)
+    scores = summarise(rows, threshold=threshold)
+    return scores | {"parts": summarise_parts(rows, classes)} if parts else scores
 
 
 def summarise(rows: list[dict[str, Any]], *, threshold: float) -> dict[str, Any]:
@@ -160,17 +186,61 @@ def summarise(rows: list[dict[str, Any]], *, threshold: float) -> dict[str, Any]
     }
 
 
+def summarise_parts(rows: list[dict[str, Any]], classes: Sequence[str]) -> dict[str, Any]:
+    """The scores of the classes, pooled over the images whose ``confusion`` the rows hold.
+
+    Returns:
+        ``iou`` and ``iou_ci95`` (bootstrap over cars) by class, ``mean_iou`` and ``mean_iou_ci95``
+        (background included), and ``confusion``: by true class the shares of its pixels that were
+        taken for each class. None (null) for a class that does not occur, and for an interval with
+        one car.
+    """
+    confusion = torch.tensor([row["confusion"] for row in rows])
+    intervals, of_mean = metrics.class_iou_intervals(confusion, [row["car"] for row in rows])
+    pooled = confusion.sum(0)
+    shares = pooled.double() / pooled.sum(1, keepdim=True)
+    return {
+        "iou": dict(zip(classes, _known(metrics.class_iou(confusion)), strict=True)),
+        "iou_ci95": {name: _interval(ends) for name, ends in zip(classes, intervals, strict=True)},
+        "mean_iou": metrics.mean_iou(confusion),
+        "mean_iou_ci95": _interval(of_mean),
+        "confusion": {name: _known(row) for name, row in zip(classes, shares, strict=True)},
+    }
+
+
 def save_mask(path: str | Path, mask: Tensor) -> None:
-    """Write a boolean mask ``(H, W)`` as a black and white PNG, whole or not at all."""
+    """Write a boolean mask ``(H, W)`` as a black and white PNG, whole or not at all.
+
+    Raises:
+        ValueError: it is something else, such as the probabilities or the classes of a parts network.
+    """
+    if mask.dtype != torch.bool or mask.ndim != 2:
+        raise ValueError(
+            f"{path}: expected a boolean mask (H, W), got {mask.dtype} {tuple(mask.shape)}. Of a "
+            "network for parts take car_probability(…) > 0.5, or argmax(0) and parts.save_parts"
+        )
     with replacing(path) as temporary:
         Image.fromarray((mask.numpy() * 255).astype(np.uint8)).save(temporary, format="PNG")
 
 
 def _probability(model: torch.nn.Module, batch: Tensor, flip: bool) -> Tensor:
-    probability = torch.sigmoid(model(batch))
+    probability = _activate(model(batch))
     if flip:
-        probability = (probability + torch.sigmoid(model(batch.flip(-1))).flip(-1)) / 2
+        probability = (probability + _activate(model(batch.flip(-1))).flip(-1)) / 2
     return probability
+
+
+def _activate(logits: Tensor) -> Tensor:
+    return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
+
+
+def _known(values: Tensor) -> list[float | None]:
+    """Numbers for JSON, which has no NaN."""
+    return [None if value.isnan() else value.item() for value in values]
+
+
+def _interval(ends: Tensor) -> list[float] | None:
+    return None if ends.isnan().any() else ends.tolist()
 
 
 def _starts(length: int, tile: int, overlap: int) -> list[int]:

@@ -1,4 +1,8 @@
-"""Losses for binary segmentation. They take logits, and compute in float32 even under autocast."""
+"""Losses for segmentation. They take logits, and compute in float32 even under autocast.
+
+The first three are for car or not car (one logit per pixel), the last three for several classes (one
+logit per class and pixel).
+"""
 
 from __future__ import annotations
 
@@ -47,3 +51,51 @@ def soft_dice(logits: Tensor, target: Tensor, *, smooth: float = 1.0) -> Tensor:
 def bce_dice(logits: Tensor, target: Tensor) -> Tensor:
     """Binary cross-entropy plus soft Dice: one judges each pixel, the other the shape as a whole."""
     return bce(logits, target) + soft_dice(logits, target)
+
+
+def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy of the softmax over classes, averaged over all pixels.
+
+    The paper's loss without its weights per pixel (Ronneberger et al. 2015, section 3). For two
+    classes it is `bce` of the difference of their logits.
+
+    Args:
+        logits: ``(N, C, H, W)``, any real value.
+        target: int64 ``(N, H, W)``, the class of each pixel, 0 to C - 1.
+
+    Returns:
+        A scalar, 0 for a perfect prediction, log C when all logits of a pixel are equal.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        return F.cross_entropy(logits.float(), target)
+
+
+def class_dice(logits: Tensor, target: Tensor) -> Tensor:
+    """One minus the Dice score of the probabilities, averaged over the classes of each image.
+
+    Every class counts the same, a number plate of 50 pixels as much as the background: the average
+    over classes of Isensee et al. 2018, "nnU-Net" (https://arxiv.org/abs/1809.10486). A class that is
+    absent from an image is left out of that image's average: its Dice would be 0 however little is
+    claimed, and `cross_entropy` judges what is claimed of it. So no 0/0 arises and nothing has to be
+    smoothed.
+
+    Args:
+        logits: ``(N, C, H, W)``, any real value.
+        target: int64 ``(N, H, W)``, the class of each pixel, 0 to C - 1.
+
+    Returns:
+        A scalar between 0 (perfect) and 1.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        probability = torch.softmax(logits.float(), dim=1).flatten(2)  # (N, C, pixels)
+        truth = F.one_hot(target.flatten(1), logits.shape[1]).transpose(1, 2)  # (N, C, pixels)
+        overlap = (probability * truth).sum(2)
+        total = probability.sum(2) + truth.sum(2)
+        present = truth.any(2)
+        loss = torch.where(present, 1 - 2 * overlap / total, 0)
+        return (loss.sum(1) / present.sum(1)).mean()
+
+
+def cross_entropy_dice(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy plus `class_dice`: one judges each pixel, the other each part as a whole."""
+    return cross_entropy(logits, target) + class_dice(logits, target)

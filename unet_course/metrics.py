@@ -4,6 +4,8 @@ All functions take boolean masks of shape ``(N, H, W)`` and return one value per
 unless they say otherwise. The rule for empty masks, stated once: where neither the prediction nor
 the truth has any foreground, Dice, IoU and boundary F1 are 1 (nothing was asked for and nothing
 was claimed); where only one of them is empty, they are 0.
+
+Scores of several classes begin at `class_confusion`; they are pooled over images, and say why.
 """
 
 from __future__ import annotations
@@ -111,17 +113,110 @@ def bootstrap_interval(
         The 2.5th and 97.5th percentile of the mean over images. With one car they say nothing
         about other cars: both are NaN.
     """
-    if len(values) != len(cars):
-        raise ValueError(f"{len(values)} values but {len(cars)} cars: give the car of each value")
-    names, index = np.unique(np.asarray(cars), return_inverse=True)
-    if len(names) < 2:
+    per_car, draws = _draw_cars(len(values), cars, repeats, seed)
+    if draws is None:
         return math.nan, math.nan
-    sums = np.bincount(index, weights=np.asarray(values, dtype=float))
-    counts = np.bincount(index)
-    draws = np.random.default_rng(seed).integers(len(names), size=(repeats, len(names)))
+    sums = np.bincount(per_car, weights=np.asarray(values, dtype=float))
+    counts = np.bincount(per_car)
     means = sums[draws].sum(1) / counts[draws].sum(1)
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
+
+
+def class_confusion(prediction: Tensor, truth: Tensor, classes: int) -> Tensor:
+    """Count the pixels of each image by true and by predicted class.
+
+    Args:
+        prediction, truth: integers ``(N, H, W)``, 0 to ``classes`` - 1.
+
+    Returns:
+        int64 ``(N, C, C)``: how many pixels of class ``row`` were taken for class ``column``.
+
+    Raises:
+        ValueError: the shapes differ, or a mask is not of integers of that range.
+    """
+    if prediction.shape != truth.shape or prediction.ndim != 3:
+        raise ValueError(
+            f"prediction is {tuple(prediction.shape)} and truth {tuple(truth.shape)}: expected two "
+            "masks of classes (N, H, W); take the argmax of probabilities over their classes first"
+        )
+    for name, mask in (("prediction", prediction), ("truth", truth)):
+        if mask.is_floating_point() or mask.min() < 0 or mask.max() >= classes:
+            raise ValueError(
+                f"{name} is {mask.dtype}, {mask.min()} to {mask.max()}: expected integers from 0 to "
+                f"{classes - 1}"
+            )
+    cell = truth.long() * classes + prediction.long()  # row-major place in an image's matrix
+    cell += classes**2 * torch.arange(len(truth), device=cell.device)[:, None, None]
+    counts = torch.bincount(cell.flatten(), minlength=len(truth) * classes**2)
+    return counts.reshape(len(truth), classes, classes)
+
+
+def class_iou(confusion: Tensor) -> Tensor:
+    """Intersection over union of each class, of the pixels of all images thrown together.
+
+    Pooled, as PASCAL VOC does (Everingham et al. 2010, "The PASCAL visual object classes (VOC)
+    challenge", on segmentation), and not a mean over images: a part may be absent from an image,
+    or a few pixels large, and a score of nothing or of five pixels would weigh as much as any other.
+
+    Args:
+        confusion: ``(N, C, C)`` from `class_confusion`.
+
+    Returns:
+        float64 ``(C,)``. A class that occurs in neither truth nor prediction has no score: NaN.
+    """
+    return _class_iou(confusion.sum(0))
+
+
+def mean_iou(confusion: Tensor) -> float:
+    """The mean of `class_iou` over the classes that have a score, background included."""
+    return class_iou(confusion).nanmean().item()
+
+
+def class_iou_intervals(
+    confusion: Tensor, cars: Sequence[str], *, repeats: int = 2000, seed: int = 0
+) -> tuple[Tensor, Tensor]:
+    """95 % intervals of `class_iou` and of `mean_iou`, by a bootstrap over cars.
+
+    As in `bootstrap_interval`, whole cars are drawn. Draws in which a class does not occur say nothing
+    about it, and are left out of its interval.
+
+    Args:
+        confusion: ``(N, C, C)`` from `class_confusion`.
+        cars: the car of each image.
+
+    Returns:
+        Lower and upper ends: ``(C, 2)`` of the classes and ``(2,)`` of their mean. NaN for a class
+        that never occurs; all are NaN with one car.
+    """
+    classes = confusion.shape[-1]
+    per_car, draws = _draw_cars(len(confusion), cars, repeats, seed)
+    if draws is None:
+        return torch.full((classes, 2), math.nan), torch.full((2,), math.nan)
+    sums = torch.zeros(draws.shape[1], classes, classes, dtype=torch.float64)
+    sums.index_add_(0, torch.from_numpy(per_car), confusion.double().cpu())
+    times = torch.stack([torch.bincount(d, minlength=len(sums)) for d in torch.from_numpy(draws)])
+    drawn = _class_iou(torch.einsum("dk,kij->dij", times.double(), sums))  # (repeats, C)
+    ends = torch.tensor([0.025, 0.975], dtype=torch.float64)
+    return drawn.nanquantile(ends, dim=0).T, drawn.nanmean(1).nanquantile(ends)
+
+
+def _class_iou(confusion: Tensor) -> Tensor:
+    """IoU of each class from summed matrices ``(…, C, C)``; 0/0 is NaN."""
+    hits = confusion.diagonal(dim1=-2, dim2=-1).double()
+    return hits / (confusion.sum(-1) + confusion.sum(-2) - hits)
+
+
+def _draw_cars(
+    n: int, cars: Sequence[str], repeats: int, seed: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The number of each value's car, and the cars of each bootstrap draw (none for one car)."""
+    if n != len(cars):
+        raise ValueError(f"{n} values but {len(cars)} cars: give the car of each value")
+    names, per_car = np.unique(np.asarray(cars), return_inverse=True)
+    if len(names) < 2:
+        return per_car, None
+    return per_car, np.random.default_rng(seed).integers(len(names), size=(repeats, len(names)))
 
 
 def _ratio(numerator: Tensor, denominator: Tensor) -> Tensor:

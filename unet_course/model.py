@@ -57,7 +57,7 @@ class UNet(nn.Module):
 
     Args:
         in_channels: channels of the image (3 for RGB).
-        out_channels: channels of the logits.
+        out_channels: channels of the logits: 1 for car or not car, 7 for the parts of a car.
         width: channels of the first level; every level down doubles them.
         depth: number of times the resolution is halved.
         norm: ``"batch"``, ``"group"`` or ``"none"`` (as in the paper).

@@ -8,17 +8,18 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor
+from torch.utils.data import DataLoader
 
-from unet_course import data, losses, metrics
+from unet_course import data, parts
 from unet_course.checkpoints import (
     Checkpoint,
+    CheckpointError,
     load_checkpoint,
     load_state,
     replacing,
@@ -27,7 +28,6 @@ from unet_course.checkpoints import (
 )
 from unet_course.devices import (
     choose_precision,
-    collect,
     describe_device,
     find_device,
     lost_connection,
@@ -35,6 +35,7 @@ from unet_course.devices import (
 )
 from unet_course.model import UNet
 from unet_course.progress import progress
+from unet_course.validation import best_score, default_loss, validate
 
 # `images` is how many photos training sees in all, repeats included, so that a preset takes the
 # same time on a small dataset (many epochs) and on a large one (few).
@@ -43,6 +44,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": dict(size=(240, 160), width=16, depth=4, images=5800, batch_size=8, lr=4e-3),
     "full": dict(size=(480, 320), width=16, depth=4, images=24000, batch_size=8, lr=4e-3),
 }
+
+TARGETS: dict[str, type[data.CarDataset]] = {"car": data.CarDataset, "parts": parts.PartDataset}
 
 History = list[dict[str, float]]
 
@@ -67,31 +70,6 @@ def epochs_for(preset: str, n_images: int) -> int:
     return max(1, get_preset(preset)["images"] // n_images)
 
 
-@torch.no_grad()
-def validate(
-    model: nn.Module, dataset: Dataset[tuple[Tensor, Tensor]], *, batch_size: int = 8
-) -> dict[str, float]:
-    """Mean loss, Dice and accuracy per image at the network's own input size.
-
-    Several processes take turns at whole batches and put their scores together, so that each
-    image counts once and the result is that of one process.
-    """
-    model.eval()
-    device = find_device()
-    indices = torch.arange(len(dataset)).split(batch_size)
-    scores = []
-    for images, masks in DataLoader(dataset, batch_sampler=[i.tolist() for i in share(indices)]):
-        masks = masks.to(device)
-        logits = model(images.to(device))
-        truth, predicted = (masks[:, 0] > 0.5).cpu(), (logits[:, 0] > 0).cpu()
-        pairs = zip(logits.split(1), masks.split(1), strict=True)
-        loss = torch.stack([losses.bce_dice(*pair) for pair in pairs]).cpu()
-        rows = (loss, metrics.dice(predicted, truth), metrics.accuracy(predicted, truth))
-        scores.append(torch.stack([row.float() for row in rows]))
-    means = [column.mean().item() for column in torch.cat(collect(scores), dim=1)]
-    return dict(zip(("val_loss", "val_dice", "val_accuracy"), means, strict=True))
-
-
 def fit(
     model: UNet,
     train_set: data.CarDataset,
@@ -102,17 +80,17 @@ def fit(
     batch_size: int = 8,
     lr: float = 4e-3,
     seed: int = 0,
-    loss_function: Callable[[Tensor, Tensor], Tensor] = losses.bce_dice,
+    loss_function: Callable[[Tensor, Tensor], Tensor] = default_loss,
     resume: bool = False,
     info: dict[str, Any] | None = None,
     on_epoch: Callable[[History], None] | None = None,
 ) -> tuple[UNet, History]:
     """Train ``model`` and leave the best weights, the last ones, a history and a state on disk.
 
-    Writes ``unet.safetensors`` (best Dice on ``val_set``), ``last.safetensors``, ``history.csv``
-    and ``state.pt`` in ``output_dir`` after every epoch, each written whole or not at all. Every
-    random number of an epoch comes from ``seed`` and the epoch, so a run that was killed and
-    resumed ends with the same weights as one that was not, on the same machine.
+    Writes ``unet.safetensors`` (best on ``val_set`` by `best_score`), ``last.safetensors``,
+    ``history.csv`` and ``state.pt`` in ``output_dir`` after every epoch, each written whole or not at
+    all. Every random number of an epoch comes from ``seed`` and the epoch, so a run that was killed
+    and resumed ends with the same weights as one that was not, on the same machine.
 
     Several processes (``torchrun``) share every batch, and the first of them writes. Their step is
     that of one process, to rounding, but for what each draws or counts on its own: augmentation and
@@ -121,6 +99,8 @@ def fit(
     steps, and within 0.05 after 30, where two seeds differ as much.
 
     Args:
+        train_set, val_set: photos with car masks, or both `parts.PartDataset`; ``model`` has one
+            channel for the former and one per class for the latter.
         epochs: passes over ``train_set``; the learning rate rises to ``lr`` and falls to 0 over them.
         batch_size: photos per step, over all processes together.
         loss_function: takes logits and masks, returns the mean of a loss over the photos.
@@ -132,7 +112,8 @@ def fit(
         The model with the best weights, on the CPU, and the history: a dictionary per epoch.
 
     Raises:
-        TrainingError: the loss is not a number, a split is empty, or another process died.
+        TrainingError: the loss is not a number, a split is empty, the network has another number of
+            channels than there are classes, or another process died.
         CheckpointError: the state belongs to another run.
         OSError: ``output_dir`` cannot be written to.
     """
@@ -143,6 +124,13 @@ def fit(
     for name, dataset in (("train", train_set), ("val", val_set)):
         if len(dataset) == 0:
             raise TrainingError(f"no photos to {name} on; is there a car in that split?")
+    channels = 1 if train_set.classes == data.CarDataset.classes else len(train_set.classes)
+    if model.config["out_channels"] != channels or val_set.classes != train_set.classes:
+        raise TrainingError(
+            f"a network of {model.config['out_channels']} channels, photos to train on of "
+            f"{len(train_set.classes)} classes and to validate on of {len(val_set.classes)}: car or "
+            f"not car takes UNet(), parts take UNet(out_channels={len(parts.PARTS)}) and PartDataset"
+        )
     state_path = output_dir / "state.pt"
     state = load_state(state_path, info) if resume and state_path.exists() else None
 
@@ -172,9 +160,10 @@ def fit(
     def save(name: str) -> None:
         if accelerator.is_main_process:
             record = info | {"finished": False} | (history[-1] if history else {})
-            save_checkpoint(
-                output_dir / name, Checkpoint(model, train_set.size, data.MEAN, data.STD, record)
+            checkpoint = Checkpoint(
+                model, train_set.size, data.MEAN, data.STD, record, train_set.classes
             )
+            save_checkpoint(output_dir / name, checkpoint)
 
     def keep_state() -> None:
         if accelerator.is_main_process:
@@ -228,11 +217,12 @@ def fit(
                     statistic.copy_(accelerator.reduce(statistic, "mean"))
             row |= validate(model, val_set, batch_size=batch_size)
             row |= {"lr": scheduler.get_last_lr()[0], "seconds": time.perf_counter() - started}
-            best = max((past["val_dice"] for past in history), default=-1.0)
+            best = max(map(best_score, history), default=-1.0)
             history.append(row)
-            bar.set_postfix(val_dice=f"{row['val_dice']:.4f}")
+            shown = [key for key in ("val_dice", "val_mean_iou") if key in row]
+            bar.set_postfix({key: f"{row[key]:.4f}" for key in shown})
             save("last.safetensors")
-            if row["val_dice"] > best:
+            if best_score(row) > best:
                 save("unet.safetensors")
             if accelerator.is_main_process:
                 write_history(output_dir / "history.csv", history)
@@ -266,41 +256,98 @@ def train(
     *,
     preset: str = "quick",
     seed: int = 0,
+    target: Literal["car", "parts"] = "car",
+    init: str | Path | None = None,
+    cars: int | None = None,
     split_file: str | Path | None = None,
     resume: bool = False,
     on_epoch: Callable[[History], None] | None = None,
 ) -> tuple[UNet, History]:
     """Train a U-Net on the train cars of a dataset as a preset says, validated on its val cars.
 
+    Args:
+        target: ``"car"``, or ``"parts"`` where the dataset has part masks.
+        init: a checkpoint whose weights training starts from, of the same target and architecture.
+        cars: how many of the train cars to use, drawn by ``seed`` as `data.draw_cars` says. The
+            number of photos seen stays the preset's: fewer cars are seen more often.
+
     Raises:
-        DataError, TrainingError, CheckpointError, OSError: as `data.load_split` and `fit`.
-        ValueError: there is no such preset.
+        DataError, TrainingError, CheckpointError, OSError: as `data.load_split`, `data.draw_cars`,
+            `parts.read_part_pair` and `fit`; or ``init`` does not fit.
+        ValueError: there is no such preset or target.
     """
     p = get_preset(preset)
+    if target not in TARGETS:
+        raise ValueError(f"target {target!r}: expected one of {', '.join(TARGETS)}")
     splits = data.load_split(data_dir, split_file=split_file)
+    info = run_info(data_dir, splits, preset, seed, target=target, init=init, cars=cars)
+    samples = splits["train"]
+    if cars is not None:
+        samples = data.draw_cars(samples, cars, seed=seed)
     # a short preset takes part of a large dataset
-    every = max(1, len(splits["train"]) // p["images"])
-    train_samples = splits["train"][::every]
-    train_set = data.CarDataset(train_samples, size=p["size"], augment=data.augmentation())
-    val_set = data.CarDataset(splits["val"], size=p["size"])
+    every = max(1, len(samples) // p["images"])
+    dataset = TARGETS[target]
+    train_set = dataset(samples[::every], size=p["size"], augment=data.augmentation())
+    val_set = dataset(splits["val"], size=p["size"])
     torch.manual_seed(seed)
-    model = UNet(width=p["width"], depth=p["depth"])
+    channels = 1 if target == "car" else len(dataset.classes)
+    model = UNet(out_channels=channels, width=p["width"], depth=p["depth"])
+    if init is not None:
+        start_from(model, init, classes=dataset.classes)
     return fit(
         model, train_set, val_set, output_dir,
         epochs=epochs_for(preset, max(1, len(train_set))), batch_size=p["batch_size"], lr=p["lr"],
-        seed=seed, resume=resume, on_epoch=on_epoch, info=run_info(data_dir, splits, preset, seed),
+        seed=seed, resume=resume, on_epoch=on_epoch, info=info,
     )  # fmt: skip
 
 
+def start_from(model: UNet, path: str | Path, *, classes: tuple[str, ...]) -> None:
+    """Give ``model`` the weights of a checkpoint, which must be of its classes and architecture.
+
+    Raises:
+        CheckpointError: it is not, or as `load_checkpoint`.
+    """
+    found = load_checkpoint(path)
+    if found.classes != classes:
+        raise CheckpointError(
+            f"{path}: is a network for {', '.join(found.classes)}, and this training is for "
+            f"{', '.join(classes)}; give a checkpoint of the same target"
+        )
+    theirs = found.model.config
+    if different := [key for key, value in model.config.items() if theirs[key] != value]:
+        listed = ", ".join(f"{k}={theirs[k]!r}, not {model.config[k]!r}" for k in different)
+        raise CheckpointError(
+            f"{path}: has another architecture ({listed}); give a checkpoint of the same preset"
+        )
+    model.load_state_dict(found.model.state_dict())
+
+
 def run_info(
-    data_dir: str | Path, splits: dict[str, list[data.Sample]], preset: str, seed: int
+    data_dir: str | Path,
+    splits: dict[str, list[data.Sample]],
+    preset: str,
+    seed: int,
+    *,
+    target: str = "car",
+    init: str | Path | None = None,
+    cars: int | None = None,
 ) -> dict[str, Any]:
-    """What makes a training run this one: checkpoints carry it, and are reused only when it is equal."""
+    """What makes a training run this one: checkpoints carry it, and are reused only when it is equal.
+
+    ``recipe`` holds the preset's settings and, where they are not the usual ones, ``target``, ``init``
+    (the file's name) and ``cars``.
+
+    Raises:
+        DataError: as `parts.fingerprint`, for parts.
+    """
+    options = {"target": None if target == "car" else target, "cars": cars}
+    options["init"] = Path(init).name if init is not None else None
+    unusual = {name: value for name, value in options.items() if value is not None}
     return {
         "data": Path(data_dir).resolve().name,
-        "fingerprint": data.fingerprint(splits),
+        "recipe": json.loads(json.dumps(get_preset(preset) | unusual)),
+        "fingerprint": (parts if target == "parts" else data).fingerprint(splits),
         "preset": preset,
-        "recipe": json.loads(json.dumps(get_preset(preset))),
         "seed": seed,
     }
 

@@ -94,6 +94,15 @@ def test_curves_ring_the_best_epoch_and_keep_the_axis_of_the_whole_run():
     assert "0.100 in training, 0.400 on other cars" in left.get_title(loc="left")
 
 
+def test_curves_of_parts_show_the_mean_iou_that_chooses_the_epoch():
+    history = [row | {"val_mean_iou": 0.1 * row["epoch"]} for row in HISTORY]
+    right = learning.curves(history).axes[1]
+    best = history[-1]["epoch"]
+    expected = f"Mean IoU of parts on cars not trained on: best {0.1 * best:.4f}, epoch {best}"
+    assert right.get_title(loc="left") == expected
+    assert right.lines[0].get_ydata().tolist() == [row["val_mean_iou"] for row in history]
+
+
 @pytest.mark.parametrize("n", [0, 1])
 def test_curves_can_be_drawn_from_the_start_of_a_run(n):
     left, _ = learning.curves(HISTORY[:n]).axes

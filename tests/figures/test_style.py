@@ -31,6 +31,20 @@ def test_colours_of_different_meaning_differ():
     assert distances[~np.eye(5, dtype=bool)].min() > 0.2
 
 
+def test_colours_of_parts_differ_from_one_another_and_from_what_colours_mean_elsewhere():
+    rgb = [to_rgb(colour) for colour in style.PART_COLORS.values()]
+    taken = (
+        style.IMAGE, style.TRUTH, style.PREDICTION, style.FALSE_POSITIVE, style.FALSE_NEGATIVE,
+    )  # fmt: skip
+    # as red-blind and green-blind eyes see light (Viénot et al. 1999): red and green as one
+    for eye in (np.eye(3), np.array([[0.11, 0.89, 0], [0.11, 0.89, 0], [0, 0, 1]]),
+                np.array([[0.29, 0.71, 0], [0.29, 0.71, 0], [-0.02, 0.02, 1]])):  # fmt: skip
+        seen = (np.array([*rgb, *map(to_rgb, taken)]) ** 2.2 @ eye.T).clip(0, 1) ** (1 / 2.2)
+        distances = np.linalg.norm(seen[:, None] - seen[None], axis=-1)
+        distances[len(rgb) :, len(rgb) :] = 1
+        assert distances[~np.eye(len(seen), dtype=bool)].min() > 0.2
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 def test_photos_of_bytes_and_of_floats_look_the_same(dtype):
     photo = PHOTO if dtype == torch.uint8 else PHOTO / 255

@@ -138,29 +138,34 @@ def schedule(rates: Sequence[float], momenta: Sequence[float], *, names: Sequenc
 
 
 def curves(history: Sequence[Mapping[str, float]], *, epochs: int | None = None) -> Figure:
-    """Loss, validation Dice and learning rate over the epochs; ``epochs`` fixes the axis.
+    """Loss and validation score over the epochs; ``epochs`` fixes the axis.
 
+    The score is Dice, and of a training for parts the mean IoU, by which its best epoch is chosen.
     Works from the first epoch on (and before it), so that a running training can redraw it.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.4))
     epoch = [row["epoch"] for row in history]
-    dice = [row["val_dice"] for row in history]
+    key, name, unit = "val_dice", "Dice", "mean Dice per image"
+    if history and "val_mean_iou" in history[0]:
+        key, name, unit = "val_mean_iou", "Mean IoU of parts", "mean IoU, pooled over images"
+    score = [row[key] for row in history]
     left.plot(epoch, [r["train_loss"] for r in history], "o-", ms=3, color=IMAGE, label="training")
     left.plot(
         epoch, [r["val_loss"] for r in history], "o-", ms=3, color=PREDICTION, label="validation"
     )
     left.legend()
     left.set_title("Loss: " + (_gap(history[-1]) if history else "waiting for the first epoch"))
-    right.plot(epoch, dice, "o-", ms=3, color=PREDICTION)
-    right.set_title("Dice on cars not trained on")
+    right.plot(epoch, score, "o-", ms=3, color=PREDICTION)
+    right.set_title(f"{name} on cars not trained on")
     if history:
-        best = int(np.argmax(dice))
-        right.plot(epoch[best], dice[best], "o", ms=9, mfc="none", color=INK)
-        right.set_title(f"Dice on cars not trained on: best {dice[best]:.4f}, epoch {epoch[best]}")
-        right.set_ylim(max(0.0, min(dice) - 0.02), 1)
+        best = int(np.argmax(score))
+        right.plot(epoch[best], score[best], "o", ms=9, mfc="none", color=INK)
+        found = f"best {score[best]:.4f}, epoch {epoch[best]}"
+        right.set_title(f"{name} on cars not trained on: {found}")
+        right.set_ylim(max(0.0, min(score) - 0.02), 1)
         _log_axis(left, [row[key] for row in history for key in ("train_loss", "val_loss")])
-    for ax, name in ((left, "loss"), (right, "mean Dice per image")):
-        ax.set(xlabel="epoch", ylabel=name, xlim=(0.5, max([epochs or 1, *epoch]) + 0.5))
+    for ax, label in ((left, "loss"), (right, unit)):
+        ax.set(xlabel="epoch", ylabel=label, xlim=(0.5, max([epochs or 1, *epoch]) + 0.5))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     plt.close(figure)
     return figure

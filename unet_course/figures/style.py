@@ -27,6 +27,17 @@ TRUTH = "#009E73"  # green: the true mask, right pixels
 PREDICTION = "#E69F00"  # orange: what the network says, the decoder, validation
 FALSE_POSITIVE = "#D55E00"  # vermilion: background taken for car
 FALSE_NEGATIVE = "#CC79A7"  # pink: car taken for background
+# Parts of a car, unlike one another and unlike the meanings above for the colour-blind too, by their
+# lightness: dark wheels, middling body, pale glass on paler background.
+PART_COLORS = {
+    "background": "#EDEDED",
+    "body": "#7B68EE",  # violet
+    "glass": "#88CCEE",  # pale blue
+    "wheels": "#222222",  # ink
+    "lights": "#F0E442",  # yellow
+    "plate": "#7B3F00",  # brown
+    "mirrors": "#AD1457",  # crimson
+}
 _FORMAT_VARIABLE, _WIDTH_VARIABLE = "UNET_COURSE_FIGURE_FORMAT", "UNET_COURSE_FIGURE_WIDTH"
 WIDTH = 9.0  # inches; a figure this wide is legible in a README
 

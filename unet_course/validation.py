@@ -1,0 +1,66 @@
+"""Validation: what a network is worth after an epoch, and which epoch is the best."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from unet_course import losses, metrics
+from unet_course.devices import collect, find_device, share
+
+
+@torch.no_grad()
+def validate(
+    model: nn.Module, dataset: Dataset[tuple[Tensor, Tensor]], *, batch_size: int = 8
+) -> dict[str, float]:
+    """Mean loss, Dice and accuracy per image at the network's own input size.
+
+    Where targets are classes (`parts.PartDataset`), the Dice is that of the car, which is wherever
+    background has less than half of the probability, accuracy is the share of pixels whose class is
+    right, and ``val_mean_iou``, pooled over all images, comes on top.
+
+    Several processes take turns at whole batches and put their scores together, so that each
+    image counts once and the result is that of one process.
+    """
+    model.eval()
+    device = find_device()
+    indices = torch.arange(len(dataset)).split(batch_size)
+    scores = []
+    for images, targets in DataLoader(dataset, batch_sampler=[i.tolist() for i in share(indices)]):
+        targets = targets.to(device)
+        logits = model(images.to(device))
+        pairs = zip(logits.split(1), targets.split(1), strict=True)
+        loss = torch.stack([default_loss(*pair) for pair in pairs]).cpu()
+        if targets.is_floating_point():
+            truth, predicted = (targets[:, 0] > 0.5).cpu(), (logits[:, 0] > 0).cpu()
+            accuracy, confusion = metrics.accuracy(predicted, truth), None
+        else:
+            counts = metrics.class_confusion(logits.argmax(1), targets, logits.shape[1]).cpu()
+            accuracy = counts.diagonal(dim1=1, dim2=2).sum(1) / counts.sum((1, 2))
+            truth, predicted = (targets > 0).cpu(), (logits.softmax(1)[:, 0] < 0.5).cpu()
+            confusion = counts
+        rows = (loss, metrics.dice(predicted, truth), accuracy)
+        scores.append((torch.stack([row.float() for row in rows]), confusion))
+    scores, confusions = zip(*collect(scores), strict=True)
+    means = [column.mean().item() for column in torch.cat(scores, dim=1)]
+    found = dict(zip(("val_loss", "val_dice", "val_accuracy"), means, strict=True))
+    if confusions[0] is not None:
+        found["val_mean_iou"] = metrics.mean_iou(torch.cat(confusions))
+    return found
+
+
+def default_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """`losses.bce_dice` for masks of 0 and 1, `losses.cross_entropy_dice` for classes (integers)."""
+    if target.is_floating_point():
+        return losses.bce_dice(logits, target)
+    return losses.cross_entropy_dice(logits, target)
+
+
+def best_score(row: dict[str, float]) -> float:
+    """What the best epoch is best in: Dice of the car; for parts the mean IoU.
+
+    A network tells car from background long before it has found the mirrors, so the car's Dice would
+    stop asking too early.
+    """
+    return row.get("val_mean_iou", row["val_dice"])
