@@ -11,6 +11,7 @@ Python 3.11); the course itself never needs it.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import shutil
 import subprocess
@@ -50,13 +51,21 @@ def ensure_environment() -> None:
     ready.write_text(wanted)
 
 
+def size(text: str) -> tuple[int, int]:
+    """Width and height of text such as 480x320."""
+    width, height = map(int, text.split("x"))
+    return width, height
+
+
 def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--car", action="append", help="only this car (may be repeated)")
     parser.add_argument("--views", help="only these views, such as 1,5 (default: all 16)")
     parser.add_argument("--samples", type=int, default=8, help="samples per pixel (default: 8)")
-    parser.add_argument("--output", type=Path, default=HERE.parent, help="default: data/turntable")
+    parser.add_argument("--size", type=size, default=(480, 320), help="WIDTHxHEIGHT (480x320)")
+    parser.add_argument("--output", type=Path, default=HERE.parents[1] / "turntable-2",
+                        help="default: data/turntable-2")  # fmt: skip
     parser.add_argument("--seed", type=int, default=None, help="default: the edition's own")
     parser.add_argument("--workers", type=int, default=min(os.cpu_count() or 1, 8),
                         help="processes of one thread each (default: one per core, at most 8)")  # fmt: skip
@@ -66,10 +75,29 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def pair(folder: Path, car: str, view: int) -> tuple[Path, Path]:
-    """The two files of one view."""
+def files_of(folder: Path, car: str, view: int) -> tuple[Path, Path, Path]:
+    """The three files of one view: photo, mask, parts."""
     name = f"{car}_{view:02d}"
-    return folder / "train" / f"{name}.jpg", folder / "train_masks" / f"{name}_mask.gif"
+    return (
+        folder / "train" / f"{name}.jpg",
+        folder / "train_masks" / f"{name}_mask.gif",
+        folder / "train_parts" / f"{name}_parts.png",
+    )
+
+
+def is_there(files: tuple[Path, ...]) -> bool:
+    """Whether all files of a view are finished."""
+    return all(file.exists() for file in files)
+
+
+def write_checksums(folder: Path) -> None:
+    """Write `checksums.sha256` of all images and masks, as `sha256sum --check` reads it."""
+    lines = [
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(folder).as_posix()}"
+        for part in ("train", "train_masks", "train_parts")
+        for file in sorted((folder / part).iterdir())
+    ]
+    (folder / "checksums.sha256").write_text("\n".join(lines) + "\n")
 
 
 def render_share(options: argparse.Namespace, cars: list, views: list[int]) -> None:
@@ -77,25 +105,23 @@ def render_share(options: argparse.Namespace, cars: list, views: list[int]) -> N
     import studio
 
     for car in cars[options.worker :: options.workers]:
-        missing = [
-            v for v in views if not all(f.exists() for f in pair(options.output, car.name, v))
-        ]
+        missing = [v for v in views if not is_there(files_of(options.output, car.name, v))]
         if missing:
-            stage = studio.Set(car, samples=options.samples, threads=1)
+            stage = studio.Set(car, size=options.size, samples=options.samples, threads=1)
             for view in missing:
-                stage.shoot(view, *pair(options.output, car.name, view))
+                stage.shoot(view, files_of(options.output, car.name, view))
 
 
 def watch(
-    options: argparse.Namespace, wanted: list[tuple[Path, Path]], arguments: list[str]
+    options: argparse.Namespace, wanted: list[tuple[Path, ...]], arguments: list[str]
 ) -> None:
     """Start the workers and show progress until they are done."""
 
     def finished() -> int:
-        return sum(photo.exists() and mask.exists() for photo, mask in wanted)
+        return sum(is_there(files) for files in wanted)
 
     first, start, shown = finished(), time.monotonic(), -1
-    print(f"{first} of {len(wanted)} pairs are there already", flush=True)
+    print(f"{first} of {len(wanted)} views are there already", flush=True)
     with tempfile.TemporaryFile("w+") as log:
         workers = [
             subprocess.Popen([sys.executable, __file__, *arguments, "--worker", str(index),
@@ -109,7 +135,7 @@ def watch(
                 if done != shown and done > first:
                     each = (time.monotonic() - start) / (done - first)
                     left = each * (len(wanted) - done) / 60
-                    print(f"{done}/{len(wanted)} pairs, {each:.1f} s each, {left:.0f} min left",
+                    print(f"{done}/{len(wanted)} views, {each:.1f} s each, {left:.0f} min left",
                           flush=True)  # fmt: skip
                     shown = done
         except KeyboardInterrupt:
@@ -119,7 +145,8 @@ def watch(
         if any(worker.returncode for worker in workers):
             log.seek(0)
             sys.exit("error: a worker failed:\n" + "".join(log.readlines()[-20:]))
-    print(f"done: {finished()} pairs in {options.output}")
+    write_checksums(options.output)
+    print(f"done: {finished()} views in {options.output}")
 
 
 def main(arguments: list[str]) -> None:
@@ -154,9 +181,9 @@ def main(arguments: list[str]) -> None:
     elif options.worker is not None:
         render_share(options, cars, views)
     else:
-        if not options.car:
-            fleet.write_tables(options.output, seed)
-        wanted = [pair(options.output, car.name, view) for car in cars for view in views]
+        if not options.car or not (options.output / "split.csv").exists():
+            fleet.write_tables(options.output, cars)
+        wanted = [files_of(options.output, car.name, view) for car in cars for view in views]
         options.workers = max(1, min(options.workers, len(cars)))
         watch(options, wanted, arguments)
 

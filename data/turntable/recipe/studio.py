@@ -1,4 +1,4 @@
-"""The round studio, its lamps and camera, and the two passes: the photo and its mask."""
+"""The camera and the passes: the photo, the masks of the parts, and the development of the photo."""
 
 from __future__ import annotations
 
@@ -12,126 +12,12 @@ from PIL import Image
 
 from cars import build
 from fleet import VIEWS, Car
-from meshes import lathe, make_object, material
+from room import furnish
 
-SIZE = (480, 320)
-WALL = 11.0  # radius of the curved wall, in metres
-DISC = 3.35  # radius of the turntable
-MASK_SAMPLES = 24
-
-
-def lamp_colour(kelvin: float) -> tuple[float, float, float]:
-    """The tint that is left after the camera was balanced for 5,800 K."""
-    warm = (kelvin - 5800) / 1000
-    return (1 - 0.045 * warm, 1.0, 1 + 0.06 * warm)
-
-
-def concrete(name: str, grey: float, roughness: float) -> bpy.types.Material:
-    """A grey with faint stains."""
-    made = material(name, (grey,) * 3, Roughness=roughness)
-    nodes, links = made.node_tree.nodes, made.node_tree.links
-    noise, ramp = nodes.new("ShaderNodeTexNoise"), nodes.new("ShaderNodeValToRGB")
-    where = nodes.new("ShaderNodeTexCoord")
-    noise.inputs["Scale"].default_value = 0.9
-    noise.inputs["Detail"].default_value = 3.0
-    for element, share in zip(ramp.color_ramp.elements, (0.86, 1.1), strict=True):
-        element.color = (grey * share, grey * share, grey * share * 0.985, 1)
-    ramp.color_ramp.elements[0].position, ramp.color_ramp.elements[1].position = 0.3, 0.7
-    links.new(where.outputs["Object"], noise.inputs["Vector"])
-    links.new(noise.outputs["Fac"], ramp.inputs["Fac"])
-    links.new(ramp.outputs["Color"], nodes["Principled BSDF"].inputs["Base Color"])
-    return made
-
-
-def flat(name: str, colour: tuple[float, float, float]) -> bpy.types.Material:
-    """A plain matte material, quicker to render than a principled one."""
-    made = material(name, colour)
-    nodes, links = made.node_tree.nodes, made.node_tree.links
-    matte = nodes.new("ShaderNodeBsdfDiffuse")
-    matte.inputs["Color"].default_value = (*colour, 1)
-    links.new(matte.outputs["BSDF"], nodes["Material Output"].inputs["Surface"])
-    return made
-
-
-def area(name: str, where, look_at, size, power: float, colour) -> None:
-    """A rectangular lamp."""
-    light = bpy.data.lights.new(name, "AREA")
-    light.shape, (light.size, light.size_y), light.energy = "RECTANGLE", size, power
-    light.color = colour
-    lamp = bpy.data.objects.new(name, light)
-    lamp.location = where
-    towards = np.subtract(look_at, where)
-    lamp.rotation_euler = (math.atan2(math.hypot(*towards[:2]), -towards[2]), 0,
-                           math.atan2(towards[1], towards[0]) - math.pi / 2)  # fmt: skip
-    bpy.context.scene.collection.objects.link(lamp)
-
-
-def lettering(text: str, turn: float) -> None:
-    """Large letters, each tangent to the wall behind the car."""
-    ink = flat("letters", (0.035, 0.037, 0.04))
-    made = []
-    for character in text:
-        curve = bpy.data.curves.new("letter", "FONT")
-        curve.body, curve.size, curve.extrude = character, 2.3, 0.02
-        curve.offset, curve.align_x = 0.012, "CENTER"
-        curve.materials.append(ink)
-        letter = bpy.data.objects.new("letter", curve)
-        bpy.context.scene.collection.objects.link(letter)
-        made.append(letter)
-    bpy.context.view_layer.update()
-    widths = [
-        0.7 if c == " " else letter.dimensions.x + 0.22
-        for c, letter in zip(text, made, strict=True)
-    ]
-    squeeze = 12.2 / sum(widths)
-    along = -6.1
-    for letter, width in zip(made, widths, strict=True):
-        angle = math.radians(90 + turn) - (along + width * squeeze / 2) / WALL
-        letter.location = ((WALL - 0.06) * math.cos(angle), (WALL - 0.06) * math.sin(angle), 0.62)
-        letter.rotation_euler = (math.pi / 2, 0, angle - math.pi / 2)
-        letter.scale = (squeeze, 1, 1)
-        along += width * squeeze
-
-
-def room(car: Car) -> None:
-    """Floor, turntable, wall, ceiling lamps and the light they give."""
-    look = car.studio
-    grey, wall = float(look["floor_grey"]), float(look["wall_grey"])
-    colour = lamp_colour(float(look["lamp_kelvin"]))
-    floor = concrete("floor", grey, 0.42)
-    disc = concrete("turntable", grey * 1.07, 0.30)
-    slot = flat("slot", (0.05, 0.05, 0.05))
-    pale = flat("wall", (wall, wall, wall * 0.99))
-    skirting = flat("skirting", (0.25, 0.25, 0.25))
-    for name, profile, of in (
-        ("floor", [(0.01, -0.006), (WALL + 0.5, -0.006)], floor),
-        ("slot", [(DISC - 0.02, -0.003), (DISC + 0.025, -0.003)], slot),
-        ("turntable", [(0.01, 0.0), (DISC - 0.02, 0.0)], disc),
-        ("wall", [(WALL, -0.1), (WALL, 4.6)], pale),
-        ("skirting", [(WALL - 0.02, -0.1), (WALL - 0.02, 0.05)], skirting),
-    ):
-        part = lathe(name, profile, of, steps=160, closed=False)
-        part.rotation_euler.x = math.pi / 2
-    bright = material("tube", (1, 1, 1), Emission_Color=(*colour, 1), Emission_Strength=5.0)
-    bright.cycles.emission_sampling = "NONE"
-    for angle in np.arange(0, 360, 24):
-        turn = math.radians(angle + 12 + float(look["lettering_turn"]))
-        ends = [turn - 0.10, turn + 0.10]
-        strip = [((WALL - 0.3) * math.cos(a), (WALL - 0.3) * math.sin(a), z)
-                 for a in ends for z in (2.92, 3.04)]  # fmt: skip
-        make_object("wall lamp", strip, [(0, 1, 3, 2)], [bright])
-    power = float(look["softbox"])
-    area("softbox", (0, -0.5, 5.2), (0, 0, 0), (6.0, 3.6), 430 * power, colour)
-    for side in (-1, 1):
-        area("strip", (side * 6.5, -3.5, 4.2), (0, 0, 0.6), (0.7, 4.0), 120, colour)
-    area("front", (0.5, -9.5, 4.3), (0, 0, 0.8), (6.0, 0.8), 150 * (2 - power), colour)
-    area("back", (0, 6.5, 4.4), (0, 11, 1.8), (9.0, 0.6), 170, colour)
-    world = bpy.context.scene.world or bpy.data.worlds.new("world")
-    bpy.context.scene.world = world
-    world.use_nodes = True
-    world.node_tree.nodes["Background"].inputs["Color"].default_value = (*colour, 1)
-    world.node_tree.nodes["Background"].inputs["Strength"].default_value = 0.26
-    lettering(str(look["lettering"]), float(look["lettering_turn"]))
+MASK_SAMPLES = 16
+PARTS = ("background", "body", "glass", "wheels", "lights", "plate", "mirrors")
+COLOURS = ((0, 0, 0), (150, 150, 150), (86, 180, 233), (230, 159, 0), (240, 228, 66),
+           (0, 158, 115), (204, 121, 167))  # of the parts in their palette images  # fmt: skip
 
 
 def camera_for(car: Car) -> bpy.types.Object:
@@ -141,18 +27,20 @@ def camera_for(car: Car) -> bpy.types.Object:
     made = bpy.data.objects.new("camera", lens)
     aim = 0.50 + 0.24 * car.size["height"]
     height, distance = car.camera["height"], car.camera["distance"]
-    pan = car.camera["pan"]
-    made.location = (pan, -distance, height)
-    made.rotation_euler = (math.pi / 2 - math.atan2(height - aim, distance), 0, 0)
+    made.location = (car.camera["pan"], -distance, height)
+    down = math.atan2(height - aim, distance) + math.radians(car.camera["tilt"])
+    made.rotation_euler = (math.pi / 2 - down, math.radians(car.camera["roll"]), 0)
     bpy.context.scene.collection.objects.link(made)
     return made
 
 
-def render_settings(scene: bpy.types.Scene, samples: int, threads: int) -> None:
-    """What the photo and the mask have in common: size, filter, sampler."""
+def render_settings(
+    scene: bpy.types.Scene, size: tuple[int, int], samples: int, threads: int
+) -> None:
+    """What the photo and the masks have in common: size, filter, sampler."""
     render, cycles = scene.render, scene.cycles
     render.engine = "CYCLES"
-    render.resolution_x, render.resolution_y = SIZE
+    render.resolution_x, render.resolution_y = size
     render.resolution_percentage = 100
     render.image_settings.file_format = "PNG"
     render.use_persistent_data = True
@@ -164,69 +52,114 @@ def render_settings(scene: bpy.types.Scene, samples: int, threads: int) -> None:
     cycles.caustics_reflective = cycles.caustics_refractive = False
 
 
+def code(first: int) -> bpy.types.Material:
+    """Opaque, and glowing in red, green or blue where the part is number `first`, the next or the third."""
+    made = bpy.data.materials.new(f"parts from {first}")
+    made.use_nodes = True
+    nodes, links = made.node_tree.nodes, made.node_tree.links
+    nodes.clear()
+    which, colour = nodes.new("ShaderNodeObjectInfo"), nodes.new("ShaderNodeCombineColor")
+    for channel in range(3):
+        same = nodes.new("ShaderNodeMath")
+        same.operation = "COMPARE"
+        same.inputs[1].default_value, same.inputs[2].default_value = first + channel, 0.5
+        links.new(which.outputs["Object Index"], same.inputs[0])
+        links.new(same.outputs[0], colour.inputs[channel])
+    glow, output = nodes.new("ShaderNodeEmission"), nodes.new("ShaderNodeOutputMaterial")
+    links.new(colour.outputs[0], glow.inputs["Color"])
+    links.new(glow.outputs[0], output.inputs["Surface"])
+    return made
+
+
+def mask_scene(name: str, parts: list, camera, first: int) -> bpy.types.Scene:
+    """The same car and camera, everything on the car opaque (windows too), nothing else there."""
+    scene = bpy.data.scenes.new(name)
+    for thing in [*parts, camera]:
+        scene.collection.objects.link(thing)
+    scene.camera = camera
+    scene.cycles.use_denoising = False
+    scene.cycles.max_bounces = 0
+    scene.view_settings.view_transform = "Raw"
+    scene.world = bpy.data.worlds.new("black")
+    scene.world.use_nodes = True
+    scene.world.node_tree.nodes["Background"].inputs["Strength"].default_value = 0
+    scene.view_layers[0].material_override = code(first)
+    return scene
+
+
+def develop(photo: np.ndarray, car: Car, view: int) -> Image.Image:
+    """What a camera adds to a clean picture of 0…255: its tone curve, dark corners, and noise."""
+    look = car.studio
+    rng = np.random.default_rng([int(look["seed"]), view])
+    height, width = photo.shape[:2]
+    value = photo.astype(np.float32) / 255
+    value += float(look["contrast"]) * value * (1 - value) * (2 * value - 1)
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    value *= (1 - float(look["vignette"]) * (x**2 + y**2) / 2)[..., None]
+    grain = rng.normal(size=value.shape).astype(np.float32)
+    grain = 0.7 * grain.mean(axis=2, keepdims=True) * math.sqrt(3) + 0.5 * grain
+    value = value * 255 + float(look["noise"]) * grain * (1.3 - value)
+    return Image.fromarray(np.clip(np.rint(value), 0, 255).astype(np.uint8))
+
+
+def label(shots: list[np.ndarray]) -> np.ndarray:
+    """Turn the shares of the six parts (0…255 each) into part numbers of 0…6.
+
+    A pixel is car if its parts cover half of it together, and then the part that covers most.
+    """
+    share = np.concatenate(shots, axis=2).astype(np.int32)
+    return np.where(share.sum(axis=2) >= 128, share.argmax(axis=2) + 1, 0).astype(np.uint8)
+
+
 class Set:
     """A studio with one car in it, ready to be photographed from the fixed camera."""
 
-    def __init__(self, car: Car, *, samples: int, threads: int) -> None:
+    def __init__(self, car: Car, *, size: tuple[int, int], samples: int, threads: int) -> None:
         bpy.ops.wm.read_factory_settings(use_empty=True)
         self.car, self.photo = car, bpy.context.scene
         self.root = build(car)
-        parts = [thing for thing in bpy.data.objects]
-        room(car)
+        parts = list(bpy.data.objects)
+        furnish(car)
         self.photo.camera = camera_for(car)
-        render_settings(self.photo, samples, threads)
         cycles = self.photo.cycles
         cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
-        cycles.denoising_prefilter, cycles.denoising_quality = "FAST", "BALANCED"
+        cycles.denoising_prefilter, cycles.denoising_quality = "ACCURATE", "BALANCED"
         cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 4, 2, 3
-        cycles.transmission_bounces = cycles.transparent_max_bounces = 1
+        cycles.transmission_bounces, cycles.transparent_max_bounces = 1, 8
         cycles.sample_clamp_indirect = 4.0
         cycles.use_fast_gi, cycles.fast_gi_method = True, "REPLACE"
         cycles.ao_bounces_render = 1
         self.photo.view_settings.view_transform = "Standard"
         self.photo.view_settings.exposure = float(car.studio["exposure"])
-        # The mask is a scene of its own: the same car and camera, everything on the car opaque
-        # and white (its windows too), nothing else there. No denoising, no tone curve.
-        self.mask = bpy.data.scenes.new("mask")
-        for thing in [*parts, self.photo.camera]:
-            self.mask.collection.objects.link(thing)
-        self.mask.camera = self.photo.camera
-        render_settings(self.mask, MASK_SAMPLES, threads)
-        self.mask.cycles.use_denoising = False
-        self.mask.cycles.max_bounces = 0
-        self.mask.view_settings.view_transform = "Raw"
-        self.mask.render.image_settings.color_mode = "BW"
-        self.mask.world = bpy.data.worlds.new("black")
-        self.mask.world.use_nodes = True
-        self.mask.world.node_tree.nodes["Background"].inputs["Strength"].default_value = 0
-        white = material("white", (0, 0, 0), Emission_Color=(1, 1, 1, 1), Emission_Strength=1.0,
-                         Roughness=1.0, Specular_IOR_Level=0.0)  # fmt: skip
-        self.mask.view_layers[0].material_override = white
+        self.masks = [mask_scene(f"mask {n}", parts, self.photo.camera, n) for n in (1, 4)]
+        render_settings(self.photo, size, samples, threads)
+        for scene in self.masks:
+            render_settings(scene, size, MASK_SAMPLES, threads)
 
-    def shoot(self, view: int, photo_file: Path, mask_file: Path) -> None:
-        """Render view 1 to 16 to a JPEG and a GIF; a finished file never has a wrong content."""
+    def shoot(self, view: int, files: tuple[Path, Path, Path]) -> None:
+        """Render view 1 to 16: photo, mask and parts; a finished file never has a wrong content."""
         if not 1 <= view <= VIEWS:
             raise ValueError(f"view {view} does not exist: there are views 1 to {VIEWS}")
         turn = self.car.camera["first_angle"] - 90 - (view - 1) * 360 / VIEWS
         self.root.rotation_euler.z = math.radians(turn)
         with tempfile.TemporaryDirectory() as folder:
             shots = []
-            for scene in (self.photo, self.mask):
+            for scene in (self.photo, *self.masks):
                 scene.cycles.seed = (int(self.car.studio["seed"]) + view) % 2**31
                 scene.render.filepath = str(Path(folder) / f"{scene.name}.png")
                 bpy.ops.render.render(write_still=True, scene=scene.name)
-                shots.append(Image.open(scene.render.filepath))
-            photo = shots[0].convert("RGB")
-            covered = np.asarray(shots[1].convert("L")) >= 128
-        mask = Image.fromarray(covered.astype(np.uint8), mode="P")
+                shots.append(np.asarray(Image.open(scene.render.filepath).convert("RGB")))
+        part = label(shots[1:])
+        mask = Image.fromarray((part > 0).astype(np.uint8), mode="P")
         mask.putpalette([0, 0, 0, 255, 255, 255])
-        for image, file, options in (
-            (mask, mask_file, {"format": "GIF"}),
-            (
-                photo,
-                photo_file,
-                {"format": "JPEG", "quality": 88, "optimize": True, "progressive": True},
-            ),
+        parts = Image.fromarray(part, mode="P")
+        parts.putpalette([value for colour in COLOURS for value in colour])
+        jpeg = {"format": "JPEG", "quality": 88, "optimize": True, "progressive": True}
+        for image, file, options in zip(
+            (mask, parts, develop(shots[0], self.car, view)),
+            (files[1], files[2], files[0]),  # the photo last: it is what others look for
+            ({"format": "GIF"}, {"format": "PNG", "optimize": True}, jpeg),
+            strict=True,
         ):
             file.parent.mkdir(parents=True, exist_ok=True)
             partial = file.with_name(file.name + ".partial")
