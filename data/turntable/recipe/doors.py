@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import bpy
 import numpy as np
 from mathutils.bvhtree import BVHTree
 
 from body import Kit
 from fleet import Car
 from glass import posts, side_outline
-from meshes import cast, decal, lathe, make_object
+from meshes import cast, decal, lathe, make_object, ribbon
 from parts import handle
 from shapes import Shape
 
-
-def seam(tree: BVHTree, side: str, path: Sequence[Sequence[float]], of: bpy.types.Material,
-         half: float = 0.0035) -> None:  # fmt: skip
-    """A shut line: a thin dark strip along a path on the surface, seen from `side`."""
-    path = np.array(path, float)
-    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
-    at = np.linspace(0, length[-1], max(2, int(length[-1] / 0.035)))
-    points = np.column_stack([np.interp(at, length, path[:, i]) for i in (0, 1)])
-    along = np.gradient(points, axis=0)
-    across = np.column_stack([-along[:, 1], along[:, 0]])
-    across *= half / np.linalg.norm(across, axis=1, keepdims=True)
-    rows = []
-    for low, high in zip(points - across, points + across, strict=True):
-        hits = cast(tree, side, *low), cast(tree, side, *high)
-        if all(hits):
-            rows.append([hit[0] + 0.0018 * hit[1] for hit in hits])
-    vertices = [point for row in rows for point in row]
-    faces = [(2 * i, 2 * i + 1, 2 * i + 3, 2 * i + 2) for i in range(len(rows) - 1)]
-    make_object("seam", vertices, faces, [of])
+SEAM = 0.007  # width of a shut line, in metres
 
 
 def doors(car: Car, shape: Shape, lower: BVHTree, kit: Kit) -> None:
@@ -51,8 +30,8 @@ def doors(car: Car, shape: Shape, lower: BVHTree, kit: Kit) -> None:
         ends.append(last - 1.15)  # the sliding door
     for side in ("+y", "-y"):
         high = float(shape.belt_at(start))
-        seam(lower, side, [(start, high), (start + 0.03, 0.6 * high + 0.4 * low), (start, low)],
-             kit["gap"])  # fmt: skip
+        ribbon("seam", lower, side, [(start, high), (start + 0.03, 0.6 * high + 0.4 * low), (start, low)],
+             SEAM, kit["gap"])  # fmt: skip
         for x in ends:
             grip = max(x + 0.17, shape.rear_axle + 0.10)
             handle(car, lower, side, grip, float(shape.belt_at(grip)) - 0.10, kit)
@@ -64,15 +43,17 @@ def doors(car: Car, shape: Shape, lower: BVHTree, kit: Kit) -> None:
                 path = [(x, high), *[(shape.rear_axle + round_arch * np.cos(turn),
                                       shape.wheel + round_arch * np.sin(turn))
                                      for turn in np.linspace(first, last, 12)]]  # fmt: skip
-            seam(lower, side, path, kit["gap"])
-        seam(lower, side, [(start, low), (max(min(ends), behind), low)], kit["gap"])
+            ribbon("seam", lower, side, path, SEAM, kit["gap"])
+        ribbon("seam", lower, side, [(start, low), (max(min(ends), behind), low)], SEAM, kit["gap"])
         for axle in (shape.front_axle, shape.rear_axle):
             if car.extras["cladding"]:
                 arch(axle, shape, lower, side, kit)
     x, z = shape.rear_axle - 0.08, 0.86 * shape.belt
     flap = [(x - 0.08, z - 0.07), (x - 0.08, z + 0.07), (x + 0.08, z + 0.07), (x + 0.08, z - 0.07)]
     # Most cars are filled up from the right.
-    seam(lower, "-y" if int(car.name[-2:]) % 3 else "+y", [*flap, flap[0]], kit["gap"], 0.0025)
+    ribbon(
+        "seam", lower, "-y" if int(car.name[-2:]) % 3 else "+y", [*flap, flap[0]], 0.005, kit["gap"]
+    )
 
 
 def lids(car: Car, shape: Shape, lower: BVHTree, kit: Kit) -> None:
@@ -81,8 +62,8 @@ def lids(car: Car, shape: Shape, lower: BVHTree, kit: Kit) -> None:
     edge = 0.80 * shape.width
     corner = nose - 0.30 * shape.bow[0]
     for sign in (1, -1):
-        seam(lower, "+z", [(nose, 0), (corner, sign * 0.84 * edge), (nose - 0.5, sign * edge),
-                           (foot - 0.08, sign * edge)], kit["gap"])  # fmt: skip
+        ribbon("seam", lower, "+z", [(nose, 0), (corner, sign * 0.84 * edge), (nose - 0.5, sign * edge),
+                           (foot - 0.08, sign * edge)], SEAM, kit["gap"])  # fmt: skip
     wide = 0.80 * shape.base_width
     decal("cowl", lower, "+z", [(foot + 0.05, -0.3), (foot + 0.05, 0.3), (foot - 0.10, wide),
                                 (foot - 0.2, wide), (foot - 0.2, -wide), (foot - 0.10, -wide)],
@@ -90,8 +71,8 @@ def lids(car: Car, shape: Shape, lower: BVHTree, kit: Kit) -> None:
     rear = shape.glass_rear[0]
     if rear - shape.rear > 0.45 and car.style != "pickup":
         for sign in (1, -1):
-            seam(lower, "+z", [(rear + 0.02, sign * 0.84 * edge), (rear - 0.15, sign * 0.9 * edge),
-                               (shape.rear + 0.16, sign * 0.88 * edge)], kit["gap"])  # fmt: skip
+            ribbon("seam", lower, "+z", [(rear + 0.02, sign * 0.84 * edge), (rear - 0.15, sign * 0.9 * edge),
+                               (shape.rear + 0.16, sign * 0.88 * edge)], SEAM, kit["gap"])  # fmt: skip
 
 
 def arch(axle: float, shape: Shape, lower: BVHTree, side: str, kit: Kit) -> None:
