@@ -21,11 +21,9 @@ from interior import materials as cabin_materials
 from materials import materials, paint_of
 from meshes import surface
 from rear import tail
-from shapes import Shape, half_width, measure
+from shapes import measure
 from trim import flank, window_line, wipers
 from wheels import wheels
-
-__all__ = ["Shape", "build"]
 
 
 def build(car: Car) -> bpy.types.Object:
@@ -48,7 +46,7 @@ def build(car: Car) -> bpy.types.Object:
         spare_wheel(car, shape, kit)
     face(car, shape, lower_surface, kit)
     tail(car, shape, lower_surface, kit)
-    wheels(car, shape, half_width, kit)
+    wheels(car, shape, kit)
     window_line(car, shape, upper_surface, kit)
     flank(car, shape, lower_surface, kit)
     wipers(car, shape, lower_surface, upper_surface, kit)

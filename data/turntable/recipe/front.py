@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from mathutils.bvhtree import BVHTree
 
@@ -13,9 +11,7 @@ from lamps import fog_lamps, headlamps
 from materials import Kit
 from meshes import decal, rectangle, ribbon, scaled
 from plates import badge, plate
-
-if TYPE_CHECKING:
-    from cars import Shape
+from shapes import Shape
 
 
 def span(outline: np.ndarray, axis: int, value: float) -> tuple[float, float] | None:

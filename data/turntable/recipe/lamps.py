@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
@@ -18,9 +17,7 @@ from mathutils.bvhtree import BVHTree
 from fleet import Car
 from materials import Kit
 from meshes import across, cast, decal, disc, make_object, ribbon, ring_faces, scaled
-
-if TYPE_CHECKING:
-    from cars import Shape
+from shapes import Shape
 
 Points = Sequence[tuple[float, float]]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from mathutils.bvhtree import BVHTree
 
@@ -11,9 +9,7 @@ from equipment import TRUCKS
 from fleet import Car
 from materials import Kit
 from meshes import box, cast, decal, make_object, rectangle, ring_faces, scaled, tube
-
-if TYPE_CHECKING:
-    from cars import Shape
+from shapes import Shape
 
 
 def handle(car: Car, lower: BVHTree, side: str, x: float, z: float, kit: Kit) -> None:

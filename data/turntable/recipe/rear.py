@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from mathutils.bvhtree import BVHTree
 
@@ -12,9 +10,7 @@ from lamps import tail_lamps
 from materials import Kit
 from meshes import box, cast, decal, label, lathe, rectangle, ribbon, tube
 from plates import badge, plate
-
-if TYPE_CHECKING:
-    from cars import Shape
+from shapes import Shape
 
 
 def exhaust(car: Car, shape: Shape, z: float, kit: Kit) -> None:

@@ -94,10 +94,12 @@ def write_checksums(folder: Path) -> None:
     """Write `checksums.sha256` of all images and masks, as `sha256sum --check` reads it."""
     lines = [
         f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(folder).as_posix()}"
-        for part in ("train", "train_masks", "train_parts")
-        for file in sorted((folder / part).iterdir())
+        for kind in ("train/*.jpg", "train_masks/*.gif", "train_parts/*.png")
+        for file in sorted(folder.glob(kind))
     ]
-    (folder / "checksums.sha256").write_text("\n".join(lines) + "\n")
+    partial = folder / "checksums.sha256.partial"
+    partial.write_text("\n".join(lines) + "\n")
+    partial.replace(folder / "checksums.sha256")
 
 
 def render_share(options: argparse.Namespace, cars: list, views: list[int]) -> None:

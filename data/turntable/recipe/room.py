@@ -128,7 +128,6 @@ def floor(look: dict, wall: float, rng: random.Random) -> None:
     if look["seams"]:
         for turn in np.arange(8) * math.pi / 4 + rng.uniform(0, 0.7):
             seam = box("seam", (0.5 * radius, 0, 0.0005), (radius, 0.012, 0.001), slot)
-            seam.location = (0, 0, 0)
             seam.rotation_euler.z = turn
     mark = flat("tyre mark", (0.72 * grey,) * 3)
     for _ in range(int(look["tyre_marks"])):

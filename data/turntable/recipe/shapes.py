@@ -118,7 +118,7 @@ def whole(half: np.ndarray) -> np.ndarray:
     return np.concatenate([half, mirrored[-2:0:-1]])
 
 
-def half_width(shape: Shape, x: np.ndarray, boxiness: float) -> np.ndarray:
+def half_width(shape: Shape, x: float) -> float:
     """Half the width of the body at `x`: the corners are drawn in, seen from above."""
     points = plan(shape.front, shape.rear, shape.width, shape.bow)[::-1]
-    return np.interp(x, points[:, 0], points[:, 1])
+    return float(np.interp(x, points[:, 0], points[:, 1]))

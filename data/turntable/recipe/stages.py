@@ -1,15 +1,16 @@
 """Where and how each car is photographed: three studios, the camera, and the development.
 
-Every range was chosen by measuring real studio photos (the brightness of their wall and floor,
-where the car and the floor's edge stand in the frame, how strong the noise is), then widened a
-little: a network should meet the real values inside its range, never at its edge.
+What can be measured on real studio photos was: the brightness of wall, floor and car, where the car
+and the floor's edge stand in the frame, how strong the noise is. The ranges of the pale studio and of
+the camera were moved until the rendered photos' values spread about as those do. The other two
+studios, and the letters, are free inventions that keep a network from learning one room by heart.
 """
 
 from __future__ import annotations
 
 import random
 
-# Which studio a car is in, by its number; the same share of train, val and test cars in each.
+# Which studio a car is in, by its number; each has cars to train on, to validate and to test.
 STUDIOS = ("pale", "pale", "grey", "pale", "hall", "pale", "grey")
 
 WORDS = ("TURNTABLE", "U-NET STUDIO", "ROTUNDA", "CAROUSEL", "SEGMENTA", "KINEMA", "CONTOUR",

@@ -15,9 +15,8 @@ from fleet import VIEWS, Car
 from room import furnish
 
 MASK_SAMPLES = 16
-PARTS = ("background", "body", "glass", "wheels", "lights", "plate", "mirrors")
 COLOURS = ((0, 0, 0), (150, 150, 150), (86, 180, 233), (230, 159, 0), (240, 228, 66),
-           (0, 158, 115), (204, 121, 167))  # of the parts in their palette images  # fmt: skip
+           (0, 158, 115), (204, 121, 167))  # of background, then of meshes.PART in its order  # fmt: skip
 
 
 def camera_for(car: Car) -> bpy.types.Object:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from mathutils.bvhtree import BVHTree
 
@@ -11,9 +9,7 @@ from fleet import Car
 from glass import side_outline
 from materials import Kit
 from meshes import box, cast, decal, rectangle, ribbon, rounded_outline, scaled, tube
-
-if TYPE_CHECKING:
-    from cars import Shape
+from shapes import Shape
 
 SIDES = (("+y", 1), ("-y", -1))
 

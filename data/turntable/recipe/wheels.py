@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 import bpy
 import numpy as np
 
 from fleet import Car
 from materials import Kit
 from meshes import box, chaikin, lathe, make_object, ring_faces
-
-if TYPE_CHECKING:
-    from cars import Shape
+from shapes import Shape, half_width
 
 Strand = tuple[tuple[float, float, float], ...]
 
@@ -165,12 +160,12 @@ def copy_tree(root: bpy.types.Object) -> bpy.types.Object:
     return made
 
 
-def wheels(car: Car, shape: Shape, half_width: Callable, kit: Kit) -> None:
+def wheels(car: Car, shape: Shape, kit: Kit) -> None:
     """Four wheels, standing on the ground, just inside the fenders; and dark axles between them."""
     half = 0.29 * shape.wheel + (0.012 if car.size["height"] > 1.6 else 0.008)
     left = wheel(car, shape.wheel, half, kit)
     for axle, steer in ((shape.front_axle, float(car.extras["steer"])), (shape.rear_axle, 0.0)):
-        local = float(half_width(shape, np.array(axle), car.size["boxiness"]))
+        local = half_width(shape, axle)
         for side in (1, -1):
             made = copy_tree(left)
             made.location = (axle, side * (0.975 * local - 0.008 - half), shape.wheel)
