@@ -1,14 +1,21 @@
-"""The recipe of the rendered photos, as far as it runs without Blender: which cars there are."""
+"""The rendered photos as they are committed, and their recipe as far as it runs without Blender."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+from PIL import Image
 
-RECIPE = Path(__file__).resolve().parents[1] / "data" / "turntable" / "recipe"
+from unet_course import data, parts
+
+DATASET = Path(__file__).resolve().parents[1] / "data" / "turntable"
+RECIPE = DATASET / "recipe"
+KINDS = ("train", "train_masks", "train_parts")
 
 
 @pytest.fixture
@@ -43,3 +50,29 @@ def test_tables_name_every_car_once(recipe: ModuleType, tmp_path: Path) -> None:
     lines = (tmp_path / "split.csv").read_text().splitlines()
     assert lines == ["car,split", *(f"{car.name},{car.split}" for car in cars)]
     assert len((tmp_path / "metadata.csv").read_text().splitlines()) == len(cars) + 1
+
+
+@pytest.mark.parametrize("folder", [DATASET, DATASET / "1918x1280"], ids=lambda path: path.name)
+def test_every_committed_file_is_the_one_that_was_rendered(
+    recipe: ModuleType, folder: Path, tmp_path: Path
+) -> None:
+    sums = dict(reversed(line.split("  ")) for line in (folder / "checksums.sha256").open())
+    names = {
+        file.relative_to(folder).as_posix() for kind in KINDS for file in folder.glob(f"{kind}/*")
+    }
+    assert {name.strip() for name in sums} == names
+    for name, digest in sums.items():
+        content = (folder / name.strip()).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == digest, name
+    there = {name.split("/")[1][:5] for name in names}
+    assert len(names) == len(there) * len(KINDS) * recipe.VIEWS
+    recipe.write_tables(tmp_path, [car for car in recipe.fleet() if car.name in there])
+    for table in ("split.csv", "metadata.csv"):
+        assert (folder / table).read_text() == (tmp_path / table).read_text()
+
+
+def test_the_parts_together_are_the_car() -> None:
+    samples = [sample for split in data.load_split(DATASET).values() for sample in split]
+    for sample in samples[::7]:
+        with Image.open(parts.find_parts(sample)) as file:
+            assert np.array_equal(np.array(file) > 0, data.read_mask(sample.mask) > 0), sample.id

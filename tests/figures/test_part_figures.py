@@ -52,6 +52,17 @@ def test_results_have_a_row_per_example_and_explain_the_parts():
     )
 
 
+def test_composition_shows_the_share_of_every_part_and_names_the_rarest():
+    shares = dict(zip(PARTS, (0.79, 0.1, 0.05, 0.04, 0.015, 0.001, 0.004), strict=True))
+    figure = parts.composition(PHOTO, example().truth, shares)
+    assert np.array_equal(figure.axes[1].images[0].get_array(), parts.paint_parts(
+        PHOTO, example().truth))  # fmt: skip
+    bars = figure.axes[2]
+    np.testing.assert_allclose([b.get_width() for b in bars.patches][::-1], [
+        79, 10, 5, 4, 1.5, 0.1, 0.4])  # fmt: skip
+    assert "0.40 %" in texts(bars) and bars.get_title(loc="right") == "plate: 1 pixel in 1,000"
+
+
 IOU = dict(zip(PARTS, (0.99, 0.9, 0.8, 0.7, 0.6, None, 0.4), strict=True))
 INTERVALS = {name: value and (value - 0.1, value + 0.05) for name, value in IOU.items()}
 
@@ -89,6 +100,7 @@ def test_a_perfect_confusion_matrix_mixes_nothing_up():
 
 @pytest.mark.parametrize("draw", [
     lambda: parts.results([example()], title="One"),
+    lambda: parts.composition(PHOTO, example().truth, dict.fromkeys(PARTS, 0.1)),
     lambda: parts.iou_bars(IOU, INTERVALS),
     lambda: parts.confusion_matrix({"body": [1.0]}),
 ])  # fmt: skip

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from unet_course.figures import style
 from unet_course.figures.style import PART_COLORS, WIDTH
 
-PHOTO_DPI = 72  # of figures full of photos: PNG stores photos badly, and notebooks stay small
+PHOTO_DPI = 64  # of figures full of photos: PNG stores photos badly, and notebooks stay small
 
 
 class Example(NamedTuple):
@@ -47,6 +47,28 @@ def results(examples: Sequence[Example], *, title: str) -> Figure:
     shown = [name for name in PART_COLORS if name != "background"]
     handles = [Patch(color=PART_COLORS[name], label=name) for name in shown]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(shown))
+    return _close(figure)
+
+
+def composition(image: object, parts: object, shares: Mapping[str, float]) -> Figure:
+    """A photo, its parts with their names, and a bar per part: its share of all pixels, 0…1, in percent."""
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 2.1), width_ratios=(1, 1, 0.75), dpi=80)
+    _show(axes[0], style.to_display(image))
+    _show(axes[1], paint_parts(image, parts))
+    names = list(shares)[::-1]
+    percent = [100 * shares[name] for name in names]
+    colors = [PART_COLORS[name] for name in names]
+    axes[2].barh(names, percent, color=colors, edgecolor=style.GREY, lw=0.6)
+    for i, value in enumerate(percent):
+        axes[2].annotate(f"{value:.2f} %", (value, i), (4, -4), textcoords="offset points")
+    axes[2].set(
+        xscale="log", xlim=(0.01, 1000)
+    )  # on a plain scale most bars would be too short to see
+    axes[2].set_xticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
+    axes[2].minorticks_off()
+    axes[2].tick_params(axis="y", length=0, labelcolor=style.INK)
+    rarest = min((name for name in shares if shares[name]), key=shares.get)
+    axes[2].set_title(f"{rarest}: 1 pixel in {1 / shares[rarest]:,.0f}", loc="right")
     return _close(figure)
 
 

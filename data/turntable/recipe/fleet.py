@@ -112,12 +112,12 @@ def write_tables(folder: Path, cars: list[Car]) -> None:
     """Write `metadata.csv` and `split.csv` of these cars into `folder`."""
     rows = []
     for car in cars:
-        shown = {k: v for k, v in car.extras.items() if not k.endswith("_shape")}
-        numbers = {**car.size, **{f"camera_{k}": v for k, v in car.camera.items()}, **car.studio}
-        rounded = {k: round(v, 3) if isinstance(v, float) else v for k, v in numbers.items()}
+        drawn = {k: v for k, v in car.extras.items() if not k.endswith("_shape")}
+        drawn |= {**car.size, **{f"camera_{k}": v for k, v in car.camera.items()}, **car.studio}
+        rounded = {k: round(v, 3) if isinstance(v, float) else v for k, v in drawn.items()}
         rows.append(
             {"car": car.name, "split": car.split, "body_style": car.style, "paint": car.paint,
-             "paint_hex": car.paint_hex, "finish": car.finish, **shown, **rounded}
+             "paint_hex": car.paint_hex, "finish": car.finish, **rounded}
         )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "metadata.csv", "w", newline="") as file:

@@ -64,8 +64,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--views", help="only these views, such as 1,5 (default: all 16)")
     parser.add_argument("--samples", type=int, default=8, help="samples per pixel (default: 8)")
     parser.add_argument("--size", type=size, default=(480, 320), help="WIDTHxHEIGHT (480x320)")
-    parser.add_argument("--output", type=Path, default=HERE.parents[1] / "turntable-2",
-                        help="default: data/turntable-2")  # fmt: skip
+    parser.add_argument("--output", type=Path, default=HERE.parent,
+                        help="default: data/turntable")  # fmt: skip
     parser.add_argument("--seed", type=int, default=None, help="default: the edition's own")
     parser.add_argument("--workers", type=int, default=min(os.cpu_count() or 1, 8),
                         help="processes of one thread each (default: one per core, at most 8)")  # fmt: skip
