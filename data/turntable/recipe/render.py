@@ -11,6 +11,7 @@ Python 3.11); the course itself never needs it.
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import os
 import shutil
@@ -102,6 +103,25 @@ def write_checksums(folder: Path) -> None:
     partial.replace(folder / "checksums.sha256")
 
 
+def check_folder(folder: Path, cars: list, wanted_size: tuple[int, int]) -> None:
+    """Refuse to go on in a folder whose photos were rendered with another size or seed."""
+    from PIL import Image
+
+    table = folder / "metadata.csv"
+    if table.exists():
+        with table.open(newline="") as file:
+            known = {row["car"]: row["seed"] for row in csv.DictReader(file)}
+        wanted = {car.name: str(car.studio["seed"]) for car in cars}
+        if any(known.get(name, seed) != seed for name, seed in wanted.items()):
+            sys.exit(f"error: {folder} holds photos of another --seed; name another --output")
+    photo = next(folder.glob("train/*.jpg"), None)
+    if photo is not None:
+        with Image.open(photo) as image:
+            if image.size != wanted_size:
+                sys.exit(f"error: {folder} holds photos of {image.width}x{image.height}; "
+                         "name another --output, or that --size")  # fmt: skip
+
+
 def render_share(options: argparse.Namespace, cars: list, views: list[int]) -> None:
     """What one worker does: every n-th car, all its missing views."""
     import studio
@@ -183,6 +203,7 @@ def main(arguments: list[str]) -> None:
     elif options.worker is not None:
         render_share(options, cars, views)
     else:
+        check_folder(options.output, cars, options.size)
         if not options.car or not (options.output / "split.csv").exists():
             fleet.write_tables(options.output, cars)
         wanted = [files_of(options.output, car.name, view) for car in cars for view in views]
