@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TURNTABLE = ROOT / "data" / "turntable"
 MANIFEST = ROOT / "data" / "carvana_split.csv"
 MACHINE = re.compile(r"/wor[k]/\w|/roo[t]/\.|/home/(?!me/)\w+/|\.\./share[d]\b")
-MAX_FILE, MAX_TURNTABLE, MAX_WEIGHTS = 9_000_000, 10_000_000, 8_000_000
+MAX_FILE, MAX_WEIGHTS = 9_000_000, 8_000_000
+MAX_TURNTABLE, MAX_LARGE = 26_000_000, 8_000_000
 
 
 @cache
@@ -45,8 +46,10 @@ def scores() -> dict[str, Any]:
 
 def test_no_file_is_too_large_to_clone_gladly() -> None:
     assert [p for p in tracked() if p.stat().st_size > MAX_FILE] == []
-    total = sum(p.stat().st_size for p in tracked() if p.is_relative_to(TURNTABLE))
-    assert total <= MAX_TURNTABLE
+    sizes = {p: p.stat().st_size for p in tracked() if p.is_relative_to(TURNTABLE)}
+    large = sum(size for p, size in sizes.items() if p.is_relative_to(TURNTABLE / "1918x1280"))
+    assert sum(sizes.values()) - large <= MAX_TURNTABLE
+    assert large <= MAX_LARGE
 
 
 def machine_paths(name: str, text: str) -> list[str]:
@@ -75,7 +78,7 @@ def test_a_place_on_somebodys_machine_is_found(place: str) -> None:
 def test_turntable_is_a_complete_dataset() -> None:
     samples = data.find_samples(TURNTABLE)  # every photo has one mask and the reverse
     views = Counter(sample.car for sample in samples)
-    assert len(views) >= 24 and set(views.values()) == {16}
+    assert len(views) == 48 and set(views.values()) == {16}
     for sample in samples:
         image, _ = data.read_pair(sample)  # equal sizes; two values in the mask
         assert image.shape == (3, 320, 480), sample.id
@@ -117,7 +120,7 @@ def test_shipped_weights_belong_to_the_shipped_data() -> None:
 def test_results_of_the_course_are_there_and_good_enough() -> None:
     found = scores()
     assert (found["data"], found["preset"], found["seed"]) == ("turntable", "quick", 0)
-    assert found["dice"] >= 0.97
+    assert found["dice"] >= 0.96
     for key in ("accuracy", "iou", "dice_pooled", "boundary_f1"):
         assert 0.5 < found[key] <= 1, key
     for figure in re.findall(r"\((outputs/[\w.]+\.png)\)", (ROOT / "README.md").read_text("utf-8")):
