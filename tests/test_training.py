@@ -608,6 +608,7 @@ def test_training_starts_from_the_weights_of_a_checkpoint(
     monkeypatch.undo()
     _, history = training.train(finished_run.data, tmp_path / "out", **options)
     assert history[0]["train_loss"] < 0.5 * finished_run.history[0]["train_loss"]
+    assert max(row["lr"] for row in history) <= training.PRESETS["smoke"]["lr"] / 10
 
 
 def test_a_checkpoint_of_another_architecture_or_target_is_no_start(

@@ -60,7 +60,12 @@ def build_parser() -> argparse.ArgumentParser:
     c.add_argument("--preset", choices=training.PRESETS, default="quick")
     c.add_argument("--seed", type=int, default=0)
     c.add_argument("--target", choices=training.TARGETS, default="car", help="what to find (car)")
-    c.add_argument("--init", type=Path, metavar="FILE", help="a checkpoint to start from")
+    c.add_argument(
+        "--init",
+        type=Path,
+        metavar="FILE",
+        help="a checkpoint to start from, at a tenth of the learning rate",
+    )
     c.add_argument("--train-cars", type=int, metavar="N", help="use N train cars, drawn by --seed")
     c.add_argument("--split-file", type=Path)
     c.add_argument("--resume", action="store_true", help="go on where the run in --output stopped")

@@ -267,7 +267,8 @@ def train(
 
     Args:
         target: ``"car"``, or ``"parts"`` where the dataset has part masks.
-        init: a checkpoint whose weights training starts from, of the same target and architecture.
+        init: a checkpoint whose weights training starts from, of the same target and architecture;
+            the learning rate is then a tenth of the preset's.
         cars: how many of the train cars to use, drawn by ``seed`` as `data.draw_cars` says. The
             number of photos seen stays the preset's: fewer cars are seen more often.
 
@@ -292,11 +293,13 @@ def train(
     torch.manual_seed(seed)
     channels = 1 if target == "car" else len(dataset.classes)
     model = UNet(out_channels=channels, width=p["width"], depth=p["depth"])
+    lr = p["lr"]
     if init is not None:
         start_from(model, init, classes=dataset.classes)
+        lr /= 10  # at the full rate the first passes would undo what the weights know
     return fit(
         model, train_set, val_set, output_dir,
-        epochs=epochs_for(preset, max(1, len(train_set))), batch_size=p["batch_size"], lr=p["lr"],
+        epochs=epochs_for(preset, max(1, len(train_set))), batch_size=p["batch_size"], lr=lr,
         seed=seed, resume=resume, on_epoch=on_epoch, info=info,
     )  # fmt: skip
 
