@@ -142,7 +142,7 @@ def mean_masks(means: Mapping[str, object], *, threshold: float = 0.5, columns: 
     Cars are pale on dark: dark on pale they look so much like a studio photo that the test which
     looks for published ones cannot tell.
     """
-    figure, axes = photo_grid(len(means), columns, 1.6, dpi=88)
+    figure, axes = photo_grid(len(means), columns, 1.6, dpi=66)
     for ax, (view, mean) in zip(axes, means.items(), strict=True):
         drawn = ax.imshow(np.asarray(mean), cmap=SHARE.reversed(), vmin=0, vmax=1)
         draw_outline(ax, np.asarray(mean) > threshold, PREDICTION)
