@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from unet_course import metrics
 from unet_course.figures import style
 from unet_course.figures.style import FALSE_POSITIVE, IMAGE, TRUTH, WIDTH
 
@@ -41,7 +43,7 @@ def photo_rows(rows: Mapping[str, Sequence[object]], *, title: str) -> Figure:
             ax.spines[:].set_visible(False)
         row[0].set_ylabel(name, color=style.INK, fontsize=13)
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=14)
-    return _close(figure)
+    return style.close(figure)
 
 
 def brightness(
@@ -71,7 +73,7 @@ def brightness(
         f"Half of the background is darker than: {listed}", x=0.01, ha="left", fontweight="bold",
         fontsize=10.5,
     )  # fmt: skip
-    return _close(figure)
+    return style.close(figure)
 
 
 def recipes(
@@ -90,8 +92,9 @@ def recipes(
     """
     figure, ax = plt.subplots(figsize=(WIDTH, 0.95 + 0.62 * len(scores)))
     for i, pair in enumerate(scores.values()):
-        for score, color, shift in zip(pair, (IMAGE, FALSE_POSITIVE), (-0.22, 0.14), strict=True):
-            _score(ax, score, i + shift, color, names[color == FALSE_POSITIVE] if i == 0 else None)
+        looks = zip(pair, names, (IMAGE, FALSE_POSITIVE), (-0.22, 0.14), strict=True)
+        for score, name, color, shift in looks:
+            _score(ax, score, i + shift, color, name if i == 0 else None)
     ax.axvline(baseline, color=style.GREY, lw=1, ls="--")
     ax.annotate(
         baseline_name, (baseline, len(scores) - 0.45), (4, 0), textcoords="offset points",
@@ -106,7 +109,7 @@ def recipes(
         xlabel="Dice (line: 95 % interval; small dots: single cars)",
     )
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return _close(figure)
+    return style.close(figure)
 
 
 def wall_curve(light: Sequence[float], dice: Mapping[str, Sequence[float]]) -> Figure:
@@ -130,22 +133,22 @@ def wall_curve(light: Sequence[float], dice: Mapping[str, Sequence[float]]) -> F
     ax.set(xlabel="light on the background (1: as photographed)", ylabel="mean Dice")
     ax.invert_xaxis()
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return _close(figure)
+    return style.close(figure)
 
 
 def wall_view(image: object, truth: object, found: Mapping[str, object]) -> Figure:
     """A photo ``(3, H, W)`` and the errors of each network's mask ``(H, W)`` on it, with its Dice."""
-    truth = np.asarray(truth) > 0
+    truth = torch.as_tensor(truth) > 0
     figure, axes = plt.subplots(1, 1 + len(found), figsize=(WIDTH, 2.6), dpi=PHOTO_DPI)
     style.show_image(axes[0], image)
     for ax, (name, mask) in zip(axes[1:], found.items(), strict=True):
-        mask = np.asarray(mask) > 0
+        mask = torch.as_tensor(mask) > 0
         ax.imshow(style.error_map(image, mask, truth), interpolation="auto")
-        dice = 2 * (mask & truth).sum() / max(1, mask.sum() + truth.sum())
+        dice = metrics.dice(mask[None], truth[None]).item()
         ax.set_title(f"{name}: Dice {dice:.3f}", fontweight="normal", fontsize=13)
         ax.set_axis_off()
     style.error_legend(figure)
-    return _close(figure)
+    return style.close(figure)
 
 
 def _score(ax: Axes, score: Score, y: float, color: str, label: str | None) -> None:
@@ -153,8 +156,3 @@ def _score(ax: Axes, score: Score, y: float, color: str, label: str | None) -> N
     ax.plot([low, high], [y, y], color=color, lw=1.5)
     ax.plot(score.mean, y, "o", ms=7, color=color, label=label)
     ax.scatter(score.cars, [y + 0.12] * len(score.cars), s=14, color=color, alpha=0.5, lw=0)
-
-
-def _close(figure: Figure) -> Figure:
-    plt.close(figure)  # so that a notebook shows it once: as the value of its cell
-    return figure

@@ -31,7 +31,7 @@ def dice_by_car_and_view(
     lowest = min(per_view, key=per_view.get)
     right.set_title(f"The hardest view is {lowest}: {per_view[lowest]:.4f}")
     right.set_xlabel("view")
-    return _close(figure)
+    return style.close(figure)
 
 
 def bootstrap_means(by_car: Sequence[float], by_image: Sequence[float]) -> Figure:
@@ -56,7 +56,7 @@ def bootstrap_means(by_car: Sequence[float], by_image: Sequence[float]) -> Figur
     ax.set(xlabel="mean Dice of one bootstrap draw (bars below: the middle 95 %)", yticks=[])
     ax.spines["left"].set_visible(False)
     ax.legend()
-    return _close(figure)
+    return style.close(figure)
 
 
 def threshold_curve(
@@ -74,7 +74,7 @@ def threshold_curve(
     ax.set_title(f"Moving the threshold from 0.50 to {chosen:.2f} {gain}")
     ax.set(xlabel="threshold", ylabel="mean Dice, validation cars", xlim=(0, 1))
     ax.legend(loc="best")
-    return _close(figure)
+    return style.close(figure)
 
 
 def errors_by_distance(distance: Sequence[float], outside: object, inside: object) -> Figure:
@@ -101,7 +101,7 @@ def errors_by_distance(distance: Sequence[float], outside: object, inside: objec
         xlabel="pixels from the true outline (green)", ylabel="share of the ring that is wrong (%)"
     )
     ax.legend()
-    return _close(figure)
+    return style.close(figure)
 
 
 def _strips(ax: Axes, values: np.ndarray, groups: Sequence[str], shown: Sequence[str]) -> None:
@@ -110,8 +110,3 @@ def _strips(ax: Axes, values: np.ndarray, groups: Sequence[str], shown: Sequence
         ax.scatter(np.full(len(own), i), own, s=14, color=PREDICTION, alpha=0.9, lw=0, zorder=3)
         ax.hlines(own.mean(), i - 0.4, i + 0.4, color=style.INK, lw=1.5)
     ax.set_xticks(range(len(shown)), [name[:6] for name in shown], rotation=90, fontsize=8)
-
-
-def _close(figure: Figure) -> Figure:
-    plt.close(figure)  # so that a notebook shows it once: as the value of its cell
-    return figure

@@ -139,8 +139,8 @@ def foreground_shares(shares: object, views: Sequence[str]) -> Figure:
 def mean_masks(means: Mapping[str, object], *, threshold: float = 0.5, columns: int = 4) -> Figure:
     """A heat map per view of how often each pixel is car; the line is where ``threshold`` cuts.
 
-    Cars are pale on dark: dark on pale they look so much like a studio photo that the test which
-    looks for published ones cannot tell.
+    Cars are pale on dark: dark on pale they resemble studio photos so much that the test which looks
+    for published ones took them for such.
     """
     figure, axes = photo_grid(len(means), columns, 1.6, dpi=66)
     for ax, (view, mean) in zip(axes, means.items(), strict=True):

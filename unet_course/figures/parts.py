@@ -47,12 +47,12 @@ def results(examples: Sequence[Example], *, title: str) -> Figure:
     shown = [name for name in PART_COLORS if name != "background"]
     handles = [Patch(color=PART_COLORS[name], label=name) for name in shown]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(shown))
-    return _close(figure)
+    return style.close(figure)
 
 
 def composition(image: object, parts: object, shares: Mapping[str, float]) -> Figure:
     """A photo, its parts with their names, and a bar per part: its share of all pixels, 0…1, in percent."""
-    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 2.1), width_ratios=(1, 1, 0.75), dpi=80)
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 2.3), width_ratios=(1, 1, 0.75), dpi=80)
     _show(axes[0], style.to_display(image))
     _show(axes[1], paint_parts(image, parts))
     names = list(shares)[::-1]
@@ -61,15 +61,14 @@ def composition(image: object, parts: object, shares: Mapping[str, float]) -> Fi
     axes[2].barh(names, percent, color=colors, edgecolor=style.GREY, lw=0.6)
     for i, value in enumerate(percent):
         axes[2].annotate(f"{value:.2f} %", (value, i), (4, -4), textcoords="offset points")
-    axes[2].set(
-        xscale="log", xlim=(0.01, 1000)
-    )  # on a plain scale most bars would be too short to see
+    # on a plain scale most bars would be too short to see
+    axes[2].set(xscale="log", xlim=(0.01, 1000), xlabel="share of pixels (%), log scale")
     axes[2].set_xticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
     axes[2].minorticks_off()
     axes[2].tick_params(axis="y", length=0, labelcolor=style.INK)
     rarest = min((name for name in shares if shares[name]), key=shares.get)
     axes[2].set_title(f"{rarest}: 1 pixel in {1 / shares[rarest]:,.0f}", loc="right")
-    return _close(figure)
+    return style.close(figure)
 
 
 def iou_bars(
@@ -94,7 +93,7 @@ def iou_bars(
     )
     ax.set(ylabel="IoU (white: 95 % interval)", ylim=(0, 1), xlim=(-0.6, len(iou) - 0.4))
     ax.set_xticks(range(len(iou)), list(iou))
-    return _close(figure)
+    return style.close(figure)
 
 
 def confusion_matrix(shares: Mapping[str, Sequence[float | None]]) -> Figure:
@@ -119,7 +118,7 @@ def confusion_matrix(shares: Mapping[str, Sequence[float | None]]) -> Figure:
     ax.set(xlabel="taken for", ylabel="true class (rows add up to 100 %)")
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    return _close(figure)
+    return style.close(figure)
 
 
 def paint_parts(image: object, parts: object) -> np.ndarray:
@@ -134,8 +133,3 @@ def _show(ax: Axes, array: np.ndarray) -> None:
     ax.imshow(array, interpolation="auto")
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-
-
-def _close(figure: Figure) -> Figure:
-    plt.close(figure)  # so that a notebook shows it once: as the value of its cell
-    return figure

@@ -49,7 +49,7 @@ def prediction_steps(
     _show(axes[4], piece, "the framed piece", cmap="gray", vmin=0, vmax=1)
     _scale(axes[4])
     _show(axes[5], _paint(image, mask, PREDICTION), f"mask {big[1]}x{big[0]}")
-    return _close(figure)
+    return style.close(figure)
 
 
 def results(examples: Sequence[Example], *, title: str) -> Figure:
@@ -72,7 +72,7 @@ def results(examples: Sequence[Example], *, title: str) -> Figure:
         ax.set_title(name, loc="center", fontweight="normal")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=12)
     style.error_legend(figure)
-    return _close(figure)
+    return style.close(figure)
 
 
 def feature_maps(levels: Sequence[tuple[str, Sequence[object], Sequence[object]]]) -> Figure:
@@ -101,7 +101,7 @@ def feature_maps(levels: Sequence[tuple[str, Sequence[object], Sequence[object]]
         row[0].set_ylabel(label, color=style.INK, fontsize=8)
     axes[0, 0].set_title("encoder: what the skip carries", color=style.IMAGE)
     axes[0, n + 1].set_title("decoder: after the skip came in", color=style.INK)
-    return _close(figure)
+    return style.close(figure)
 
 
 def skip_ablation(
@@ -144,7 +144,7 @@ def skip_ablation(
         x=0.01, ha="left", fontweight="bold", fontsize=10.5,
     )  # fmt: skip
     style.error_legend(figure)
-    return _close(figure)
+    return style.close(figure)
 
 
 def tiles(whole: object, tiled: object, lines: tuple[Sequence[int], Sequence[int]]) -> Figure:
@@ -160,7 +160,7 @@ def tiles(whole: object, tiled: object, lines: tuple[Sequence[int], Sequence[int
             ax.axvline(x - 0.5, color=PREDICTION, lw=0.8, ls=":")
         for y in lines[1]:
             ax.axhline(y - 0.5, color=PREDICTION, lw=0.8, ls=":")
-    return _close(figure)
+    return style.close(figure)
 
 
 def threshold_view(image: object, truth: object, probability: object, threshold: float) -> Figure:
@@ -179,7 +179,7 @@ def threshold_view(image: object, truth: object, probability: object, threshold:
     title = f"Dice {dice:.4f}: {wrong_out} pixels too many, {wrong_in} too few"
     axes[1].set_title(title, fontweight="normal", fontsize=12)
     style.error_legend(figure)
-    return _close(figure)
+    return style.close(figure)
 
 
 def worst_spot(errors: np.ndarray, *, share: float = 0.16) -> tuple[int, int, int, int]:
@@ -235,8 +235,3 @@ def _scale(ax: Axes) -> None:
     bar = ax.figure.colorbar(ax.images[0], cax=ax.inset_axes((1.02, 0, 0.03, 1)))
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8)
-
-
-def _close(figure: Figure) -> Figure:
-    plt.close(figure)  # so that a notebook shows it once: as the value of its cell
-    return figure

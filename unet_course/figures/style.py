@@ -101,6 +101,12 @@ def figure_files(format: str, width: int | None = None) -> Iterator[None]:
         os.environ.update(before)
 
 
+def close(figure: Figure) -> Figure:
+    """The figure, closed, so that a notebook shows it once: as the value of its cell."""
+    plt.close(figure)
+    return figure
+
+
 def to_display(image: object) -> np.ndarray:
     """A photo as matplotlib wants it, ``(H, W, 3)`` in 0…1, from uint8 or float ``(3, H, W)``."""
     array = np.asarray(image)
