@@ -120,7 +120,7 @@ def test_shipped_weights_belong_to_the_shipped_data() -> None:
 def test_results_of_the_course_are_there_and_good_enough() -> None:
     found = scores()
     assert (found["data"], found["preset"], found["seed"]) == ("turntable", "quick", 0)
-    assert found["dice"] >= 0.96
+    assert found["dice"] >= 0.97
     for key in ("accuracy", "iou", "dice_pooled", "boundary_f1"):
         assert 0.5 < found[key] <= 1, key
     for figure in re.findall(r"\((outputs/[\w.]+\.png)\)", (ROOT / "README.md").read_text("utf-8")):
