@@ -10,20 +10,21 @@ from unet_course.model import UNet, center_crop, count_parameters, double_conv, 
 
 
 @settings(max_examples=25)
-@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 4))
-@example(1, 1, 4)
-@example(33, 31, 4)
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 4), st.integers(1, 4))
+@example(1, 1, 4, 4)
+@example(33, 31, 4, 1)
 @torch.no_grad()
-def test_any_input_size_gives_exactly_that_output_size(height, width, depth):
-    model = UNet(width=2, depth=depth).eval()
+def test_any_input_size_gives_exactly_that_output_size(height, width, depth, stem):
+    model = UNet(width=2, depth=depth, stem=stem).eval()
     assert model(torch.zeros(2, 3, height, width)).shape == (2, 1, height, width)
 
 
 @pytest.mark.parametrize("norm", ["batch", "group", "none"])
 @pytest.mark.parametrize("up", ["transposed", "bilinear"])
-def test_every_variant_runs_and_trains(norm, up):
+@pytest.mark.parametrize("stem", [1, 2])
+def test_every_variant_runs_and_trains(norm, up, stem):
     torch.manual_seed(0)
-    model = UNet(width=4, depth=2, norm=norm, up=up)
+    model = UNet(width=4, depth=2, norm=norm, up=up, stem=stem)
     logits = model(torch.randn(2, 3, 20, 28))
     assert logits.shape == (2, 1, 20, 28)
     logits.square().mean().backward()
@@ -46,6 +47,27 @@ def test_the_default_network_has_the_parameters_that_one_counts_by_hand():
     expected = sum(block(*pair) for pair in down)
     expected += sum(4 * a * b + b + block(a, b) for a, b in up) + 16 + 1
     assert count_parameters(UNet()) == expected == 1_942_577
+
+
+@torch.no_grad()
+def test_a_stem_is_a_network_on_squares_of_pixels():
+    torch.manual_seed(0)
+    folded = UNet(3, 2, width=4, depth=1, norm="none", stem=2)
+    inner = UNet(12, 8, width=4, depth=1, norm="none")
+    inner.load_state_dict(folded.state_dict())
+    image = torch.randn(1, 3, 8, 12)
+    # channel 4c + 2i + j of a position is pixel (i, j) of its square in channel c, in and out
+    squares = torch.stack(
+        [image[:, c, i::2, j::2] for c in range(3) for i in (0, 1) for j in (0, 1)], 1
+    )
+    answers, logits = inner(squares), folded(image)
+    for c, i, j in [(0, 0, 0), (0, 1, 0), (1, 0, 1), (1, 1, 1)]:
+        torch.testing.assert_close(logits[:, c, i::2, j::2], answers[:, 4 * c + 2 * i + j])
+
+
+def test_a_stem_goes_with_padding_only():
+    with pytest.raises(ValueError, match='stem=2: needs padding="same"'):
+        UNet(stem=2, padding="valid")
 
 
 @pytest.mark.parametrize("side", [3, 17, 100, 124, 140, 172, 571, 574, 580])
@@ -97,7 +119,14 @@ def test_an_unknown_option_is_refused_with_the_choices(option):
 
 def test_a_network_is_rebuilt_from_its_config():
     config = dict(
-        in_channels=1, out_channels=3, width=4, depth=2, norm="group", up="bilinear", padding="same"
+        in_channels=1,
+        out_channels=3,
+        width=4,
+        depth=2,
+        norm="group",
+        up="bilinear",
+        padding="same",
+        stem=3,
     )
     model = UNet(**config)
     assert model.config == config

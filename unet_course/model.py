@@ -64,9 +64,14 @@ class UNet(nn.Module):
         up: ``"transposed"`` convolution (as in the paper) or ``"bilinear"`` upsampling + 1x1 convolution.
         padding: ``"same"``: the output has the input's height and width, whatever they are;
             ``"valid"``: unpadded convolutions as in the paper, the output is smaller.
+        stem: side of the square of pixels that becomes one position of the first level, so that the
+            network works on ``H/stem x W/stem`` positions and still gives a logit per pixel (space
+            to depth and back: Shi et al. 2016, "Real-Time Single Image and Video Super-Resolution
+            Using an Efficient Sub-Pixel Convolutional Neural Network", section 3.2). 1: none.
 
     Raises:
-        ValueError: an argument has none of the values above.
+        ValueError: an argument has none of the values above, or ``stem`` is not 1 with
+            ``padding="valid"``.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class UNet(nn.Module):
         norm: Literal["batch", "group", "none"] = "batch",
         up: Literal["transposed", "bilinear"] = "transposed",
         padding: Literal["same", "valid"] = "same",
+        stem: int = 1,
     ) -> None:
         super().__init__()
         for name, value, allowed in (
@@ -88,17 +94,19 @@ class UNet(nn.Module):
         ):
             if value not in allowed:
                 raise ValueError(f"{name}={value!r}: expected one of {', '.join(allowed)}")
-        if min(in_channels, out_channels, width, depth) < 1:
-            raise ValueError("in_channels, out_channels, width and depth must be at least 1")
+        if min(in_channels, out_channels, width, depth, stem) < 1:
+            raise ValueError("in_channels, out_channels, width, depth and stem must be at least 1")
+        if stem > 1 and padding == "valid":
+            raise ValueError(f'stem={stem}: needs padding="same"')
         self.config = dict(
             in_channels=in_channels, out_channels=out_channels, width=width, depth=depth,
-            norm=norm, up=up, padding=padding,
+            norm=norm, up=up, padding=padding, stem=stem,
         )  # fmt: skip
         channels = [width * 2**level for level in range(depth + 1)]  # 16, 32, 64, 128, 256
         block = {"norm": norm, "padding": padding}
         self.encoder = nn.ModuleList(
             double_conv(c_in, c_out, **block)
-            for c_in, c_out in zip([in_channels, *channels], channels[:-1], strict=False)
+            for c_in, c_out in zip([in_channels * stem**2, *channels], channels[:-1], strict=False)
         )
         self.pool = nn.MaxPool2d(2)
         self.bottleneck = double_conv(channels[-2], channels[-1], **block)
@@ -106,7 +114,7 @@ class UNet(nn.Module):
         self.decoder = nn.ModuleList(
             double_conv(2 * c, c, **block) for c in reversed(channels[:-1])
         )
-        self.head = nn.Conv2d(width, out_channels, 1)
+        self.head = nn.Conv2d(width, out_channels * stem**2, 1)
         self.apply(initialise)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -125,9 +133,11 @@ class UNet(nn.Module):
                 f"a {width}x{height} image cannot be halved evenly at every level of this network "
                 'without padding; crop or pad it (572x572 fits the paper), or use padding="same"'
             )
+        stem = self.config["stem"]
         if same:  # pad right and bottom so that every level halves evenly
-            multiple = 2 ** self.config["depth"]
+            multiple = stem * 2 ** self.config["depth"]
             x = F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+        x = F.pixel_unshuffle(x, stem)  # (N, C, H, W) to (N, C·stem², H/stem, W/stem)
         skips = []
         for conv in self.encoder:  # down: (N, C, H, W) to (N, 2C, H/2, W/2)
             x = conv(x)
@@ -138,7 +148,7 @@ class UNet(nn.Module):
             x = up(x)
             skip = center_crop(skips.pop(), x.shape[-2:])
             x = conv(torch.cat([skip, x], dim=1))  # skip connection: detail from the encoder
-        x = self.head(x)
+        x = F.pixel_shuffle(self.head(x), stem)  # every position answers for its square of pixels
         return x[..., :height, :width] if same else x
 
     def _fits(self, side: int) -> bool:
