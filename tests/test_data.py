@@ -483,6 +483,15 @@ def test_augmentation_flips_photo_and_mask_together_and_keeps_the_mask_binary(da
     assert seen_flips == {True, False}
 
 
+def test_photos_at_another_size_have_a_cache_of_their_own(dataset):
+    cars = data.CarDataset(data.find_samples(dataset), size=(24, 16))
+    image, _ = cars[0]
+    smaller = cars.resized((12, 8))
+    assert smaller[0][0].shape == (3, 8, 12) and smaller[0][1].shape == (1, 8, 12)
+    assert torch.equal(cars[0][0], image) and cars.size == (24, 16)
+    assert type(smaller) is data.CarDataset and smaller.samples == cars.samples
+
+
 def test_augmentation_does_not_change_what_is_cached(dataset):
     cars = data.CarDataset(data.find_samples(dataset), augment=data.augmentation())
     before = [t.clone() for t in cars.load(0)]

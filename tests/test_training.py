@@ -163,6 +163,42 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing(sets, tmp_path
     assert rates[-1] < 0.02 * 0.02
 
 
+def test_the_first_passes_can_see_photos_at_half_the_size(sets, tmp_path):
+    torch.manual_seed(0)
+    model, seen = UNet(width=2, depth=2), []
+    hook = model.register_forward_pre_hook(lambda _, x: seen.append((model.training, *x[0].shape)))
+    training.fit(model, sets.train, sets.val, tmp_path, epochs=5, batch_size=8, half=0.6)
+    hook.remove()
+    trained_on = [(h, w) for training_mode, *_, h, w in seen if training_mode]
+    assert trained_on == [(8, 12)] * 3 + [(16, 24)] * 2
+    assert {(h, w) for training_mode, *_, h, w in seen if not training_mode} == {(16, 24)}
+    assert load_checkpoint(tmp_path / "unet.safetensors").size == sets.train.size == (24, 16)
+
+
+def test_a_run_resumed_after_its_small_passes_ends_like_an_undisturbed_one(sets, tmp_path):
+    def stop(history):
+        if len(history) == 2:
+            raise KeyboardInterrupt
+
+    _, history = fit(sets, tmp_path / "whole", half=0.5, epochs=4)
+    with pytest.raises(KeyboardInterrupt):
+        fit(sets, tmp_path / "stopped", half=0.5, epochs=4, on_epoch=stop)
+    with pytest.raises(CheckpointError, match=r"half=0\.5, not 0\.25"):
+        fit(sets, tmp_path / "stopped", half=0.25, epochs=4, resume=True)
+    _, resumed = fit(sets, tmp_path / "stopped", half=0.5, epochs=4, resume=True)
+    assert results(resumed) == results(history)
+    assert same(*(weights(tmp_path / n / "last.safetensors") for n in ("whole", "stopped")))
+
+
+def test_a_share_of_small_passes_that_cannot_be_is_refused(sets, tmp_path):
+    for half in (-0.1, 1.0):
+        with pytest.raises(ValueError, match=f"half={half}: expected 0 to below 1"):
+            fit(sets, tmp_path, half=half)
+    own_size = data.CarDataset(sets.train.samples)
+    with pytest.raises(ValueError, match="a dataset with a size to halve"):
+        training.fit(UNet(width=2, depth=2), own_size, sets.val, tmp_path, epochs=1, half=0.5)
+
+
 # Presets
 
 

@@ -7,12 +7,14 @@ optionally ``split.csv``. Sizes are ``(width, height)`` as cameras and Pillow gi
 
 from __future__ import annotations
 
+import copy
 import csv
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -295,6 +297,12 @@ class CarDataset(Dataset[tuple[Tensor, Tensor]]):
     ) -> None:
         self.samples, self.size, self.augment = list(samples), size, augment
         self._cache: dict[int, tuple[Tensor, Tensor]] | None = {} if cache else None
+
+    def resized(self, size: tuple[int, int] | None) -> Self:
+        """The same photos at another size, kept in a cache of their own."""
+        other = copy.copy(self)
+        other.size, other._cache = size, None if self._cache is None else {}
+        return other
 
     def __len__(self) -> int:
         return len(self.samples)

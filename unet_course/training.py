@@ -79,6 +79,7 @@ def fit(
     epochs: int,
     batch_size: int = 8,
     lr: float = 4e-3,
+    half: float = 0.0,
     seed: int = 0,
     loss_function: Callable[[Tensor, Tensor], Tensor] = default_loss,
     resume: bool = False,
@@ -103,6 +104,10 @@ def fit(
             channel for the former and one per class for the latter.
         epochs: passes over ``train_set``; the learning rate rises to ``lr`` and falls to 0 over them.
         batch_size: photos per step, over all processes together.
+        half: the share of the passes, from the first one on, that sees the photos at half their width
+            and height. Such a pass takes a quarter of the time, and most of what there is to learn
+            about cars can be learned there; the outline cannot, so the last passes are at full size,
+            as validation always is (compare Tan and Le 2021, "EfficientNetV2", section 4).
         loss_function: takes logits and masks, returns the mean of a loss over the photos.
         resume: go on from ``state.pt`` where there is one.
         info: kept in the checkpoints, and compared when resuming.
@@ -114,13 +119,17 @@ def fit(
     Raises:
         TrainingError: the loss is not a number, a split is empty, the network has another number of
             channels than there are classes, or another process died.
+        ValueError: ``half`` is not between 0 and 1, or there is no size to halve.
         CheckpointError: the state belongs to another run.
         OSError: ``output_dir`` cannot be written to.
     """
     output_dir, info = Path(output_dir), dict(info or {})
     info |= dict(
-        seed=seed, epochs=epochs, batch_size=batch_size, peak_lr=lr, architecture=model.config
-    )
+        seed=seed, epochs=epochs, batch_size=batch_size, peak_lr=lr, half=half,
+        architecture=model.config,
+    )  # fmt: skip
+    if not 0 <= half < 1 or (half and train_set.size is None):
+        raise ValueError(f"half={half}: expected 0 to below 1, and a dataset with a size to halve")
     for name, dataset in (("train", train_set), ("val", val_set)):
         if len(dataset) == 0:
             raise TrainingError(f"no photos to {name} on; is there a car in that split?")
@@ -141,6 +150,9 @@ def fit(
     layout = torch.channels_last if precision != "no" else torch.contiguous_format
     model = model.to(device, memory_format=layout)
     steps = math.ceil(len(train_set) / batch_size)
+    small_set = (
+        train_set.resized((train_set.size[0] // 2, train_set.size[1] // 2)) if half else None
+    )
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=1e-2)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(  # which cannot have 5 steps: it divides by 0
         optimizer, max_lr=lr, total_steps=max(6, epochs * steps), pct_start=0.2
@@ -190,7 +202,8 @@ def fit(
             shares = [share(batch.tolist()) for batch in batches]
             # with nothing to do in a short last batch, a process repeats a photo, at weight 0
             mine = [part or batch[:1].tolist() for part, batch in zip(shares, batches, strict=True)]
-            loader = DataLoader(train_set, batch_sampler=mine)
+            is_small = epoch < round(half * epochs)
+            loader = DataLoader(small_set if is_small else train_set, batch_sampler=mine)
             network.train()
             total = 0.0
             for part, batch, (images, masks) in zip(shares, batches, loader, strict=True):
@@ -211,6 +224,8 @@ def fit(
                 scheduler.step()
                 total += mean_loss
                 bar.update()
+            if not is_small:
+                small_set = None  # its cache is not needed again
             row = {"epoch": epoch + 1, "train_loss": total / steps}
             for statistic in model.buffers():  # batch norm's, which processes count on their own
                 if statistic.is_floating_point():
