@@ -1,6 +1,7 @@
 """Prediction at a photo's own size, tile by tile, and the scores of an evaluation."""
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, jaccard_score
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 
 from unet_course import inference, metrics
 from unet_course.checkpoints import Checkpoint
@@ -91,7 +93,7 @@ def test_predicting_changes_neither_the_photo_nor_the_network(checkpoint):
     image = photo(37, 53)
     before = image.clone(), {k: v.clone() for k, v in checkpoint.model.state_dict().items()}
     inference.predict(checkpoint, image)
-    inference.predict_tiled(checkpoint, image, tile=(32, 32), overlap=8)
+    inference.predict_tiled(checkpoint, image, tile=(32, 32), flip=True)
     assert torch.equal(image, before[0])
     for name, value in checkpoint.model.state_dict().items():
         assert torch.equal(value, before[1][name])
@@ -100,69 +102,167 @@ def test_predicting_changes_neither_the_photo_nor_the_network(checkpoint):
 # Tiles
 
 
+@torch.no_grad()
+def seen_at_once(checkpoint: Checkpoint, image: Tensor, *, flip: bool = False) -> Tensor:
+    """What the network says of a whole photo that is not resized."""
+    batch = (image[None] / 255 - 0.5) / 0.5
+    logits = checkpoint.model(batch)
+    mirrored = checkpoint.model(batch.flip(-1)).flip(-1) if flip else logits
+    if checkpoint.binary:
+        return ((logits.sigmoid() + mirrored.sigmoid()) / 2)[0, 0]
+    return ((logits.softmax(1) + mirrored.softmax(1)) / 2)[0]
+
+
+def random_checkpoint(out_channels: int = 1, **options: object) -> Checkpoint:
+    """An untrained network whose answers differ from pixel to pixel."""
+    torch.manual_seed(0)
+    model = UNet(3, out_channels, width=4, **options).eval()
+    classes = tuple("abcdefg"[: max(2, out_channels)])
+    return Checkpoint(model, (48, 32), (0.5,) * 3, (0.5,) * 3, {}, classes)
+
+
 @pytest.mark.parametrize("tile", [(48, 32), (64, 64), (480, 320)])
 def test_one_tile_equals_the_whole_prediction(checkpoint, tile):
     image = photo(32, 48)
     torch.testing.assert_close(
-        inference.predict_tiled(checkpoint, image, tile=tile, overlap=8),
-        inference.predict(checkpoint, image),
+        inference.predict_tiled(checkpoint, image, tile=tile), inference.predict(checkpoint, image)
     )
 
 
-def test_tiles_agree_with_the_whole_prediction_away_from_their_borders():
-    torch.manual_seed(0)
-    model = UNet(width=4, depth=2, norm="none").eval()
-    image = photo(160, 256)
-    checkpoint = Checkpoint(model, (256, 160), (0.5,) * 3, (0.5,) * 3, {})
-    whole = inference.predict(checkpoint, image)
-    # tiles of 128x96 begin every 64 and 32 pixels, both multiples of 4: each pools the same pixels
-    tiled = inference.predict_tiled(checkpoint, image, tile=(128, 96), overlap=64)
-    difference = (tiled - whole).abs()
+@pytest.mark.parametrize("norm", ["none", "batch"])
+@pytest.mark.parametrize("up", ["transposed", "bilinear"])
+@pytest.mark.parametrize("stem", [1, 2])
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("out_channels", [1, 4])
+def test_tiles_agree_with_the_photo_seen_at_once(norm, up, stem, flip, out_channels):
+    checkpoint = random_checkpoint(out_channels, depth=2, norm=norm, up=up, stem=stem)
+    image = photo(151, 205)  # no multiple of the grid of 4·stem, and tiles are none either
+    whole = seen_at_once(checkpoint, image, flip=flip)
+    tiled = inference.predict_tiled(checkpoint, image, tile=(50, 37), flip=flip)
+    torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)  # the photo's borders included
+    # a test that can fail: without their surroundings, or with less, tiles do not agree
+    for halo, least in ((0, 0.05), (checkpoint.model.reach // 2, 1e-3)):
+        less = inference.predict_tiled(checkpoint, image, tile=(50, 37), flip=flip, halo=halo)
+        assert (less - whole).abs().max() > least
 
-    # 2 convolutions at strides 1, 2, 4, 2, 1 reach 2·(1 + 2 + 4 + 2 + 1) = 20 pixels, and pooling
-    # and upsampling cells add fewer than 2·(1 + 3): a pixel sees nothing farther than 28 away
-    reach = 28
-    rows = torch.tensor([min(abs(y - edge) for edge in (32, 64, 96, 128)) for y in range(160)])
-    columns = torch.tensor([min(abs(x - edge) for edge in (64, 128, 192)) for x in range(256)])
-    far = (rows > reach)[:, None] & (columns > reach)[None, :]
-    assert far.sum() > 300
-    torch.testing.assert_close(tiled[far], whole[far], atol=1e-5, rtol=0)
-    assert difference.max() > 1e-3  # nearer to them, tiles do lack context
+
+@settings(max_examples=25)
+@given(
+    st.integers(1, 90), st.integers(1, 90), st.integers(5, 40), st.integers(5, 40), st.booleans()
+)  # fmt: skip
+def test_tiles_of_any_size_agree_on_photos_of_any_size(height, width, tile_w, tile_h, flip):
+    checkpoint, image = random_checkpoint(depth=1), photo(height, width)
+    tiled = inference.predict_tiled(checkpoint, image, tile=(tile_w, tile_h), flip=flip)
+    whole = seen_at_once(checkpoint, image, flip=flip)
+    torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
+
+
+def test_group_norm_keeps_tiles_from_agreeing():
+    checkpoint, image = random_checkpoint(depth=1, norm="group"), photo(64, 96)
+    tiled = inference.predict_tiled(checkpoint, image, tile=(32, 32))
+    assert (tiled - seen_at_once(checkpoint, image)).abs().max() > 1e-3
+
+
+def jump(probability: Tensor, tile: tuple[int, int]) -> float:
+    """Mean absolute difference of the pixels on either side of the tiles' borders, ``(H, W)``."""
+    across = probability.diff(dim=1)[:, tile[0] - 1 :: tile[0]]
+    down = probability.diff(dim=0)[tile[1] - 1 :: tile[1]]
+    return torch.cat([across.flatten(), down.flatten()]).abs().mean().item()
+
+
+def test_the_prediction_jumps_no_more_across_tiles_than_it_does_there_anyway():
+    checkpoint, tile = random_checkpoint(depth=3, norm="none"), (40, 40)
+    # slow waves of brightness: what a network says of them is as smooth as they are
+    y, x = torch.meshgrid(torch.arange(160), torch.arange(240), indexing="ij")
+    image = (
+        (128 + 60 * torch.sin(x / 40) + 60 * torch.sin(y / 30)).to(torch.uint8).expand(3, -1, -1)
+    )
+    usual = jump(seen_at_once(checkpoint, image), tile)
+    ratio = jump(inference.predict_tiled(checkpoint, image, tile=tile), tile) / usual
+    assert ratio == pytest.approx(1, abs=1e-3)
+    bare = jump(inference.predict_tiled(checkpoint, image, tile=tile, halo=0), tile) / usual
+    assert bare > 1.5
 
 
 @settings(max_examples=40)
 @given(
-    st.integers(1, 60), st.integers(1, 60), st.integers(2, 40), st.integers(2, 40), st.data()
+    st.integers(1, 60), st.integers(1, 60), st.integers(1, 40), st.integers(1, 40),
+    st.integers(0, 9), st.booleans(),
 )  # fmt: skip
-def test_tiles_cover_every_pixel_with_weights_that_add_up(height, width, tile_w, tile_h, data):
-    overlap = data.draw(st.integers(0, min(tile_w, tile_h) - 1))
-    probability = inference.predict_tiled(
-        constant_checkpoint(1.5), photo(height, width), tile=(tile_w, tile_h), overlap=overlap
-    )
-    assert probability.shape == (height, width)
-    torch.testing.assert_close(probability, torch.full((height, width), 1.5).sigmoid())
+def test_windows_cover_every_pixel_once(height, width, tile_w, tile_h, halo, flip):
+    checkpoint, image = constant_checkpoint(1.5), photo(height, width)
+    tiles = inference.predict_tiles(checkpoint, image, tile=(tile_w, tile_h), halo=halo, flip=flip)
+    times = torch.zeros(height, width)
+    for window, probability in tiles:
+        times[window] += 1
+        assert torch.is_grad_enabled()  # between tiles the caller may train
+        assert probability.shape == times[window].shape
+        assert probability.shape[0] <= tile_h and probability.shape[1] <= tile_w
+        torch.testing.assert_close(probability, torch.full_like(probability, 1.5).sigmoid())
+    assert (times == 1).all()
 
 
-def test_blending_weights_rise_from_the_edges_and_are_never_zero():
-    ramp = inference._ramp(10, 3)
-    assert ramp.tolist() == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, 1, 0.75, 0.5, 0.25])
-    for overlap in range(10):
-        assert inference._ramp(10, overlap).min() > 0
+@pytest.mark.parametrize(("tile", "halo"), [((0, 32), None), ((48, -1), None), ((48, 32), -1)])
+def test_an_empty_tile_and_a_negative_halo_are_refused(checkpoint, tile, halo):
+    with pytest.raises(ValueError, match=r"tile \(.*\), halo .*: must be at least 1x1 pixel"):
+        inference.predict_tiled(checkpoint, photo(64, 64), tile=tile, halo=halo)
 
 
-@pytest.mark.parametrize("overlap", [-1, 32, 100])
-def test_an_overlap_as_large_as_the_tile_is_refused(checkpoint, overlap):
-    with pytest.raises(ValueError, match=rf"overlap {overlap}: must be at least 0 and smaller"):
-        inference.predict_tiled(checkpoint, photo(64, 64), tile=(48, 32), overlap=overlap)
+def test_a_network_that_answers_for_its_centre_only_is_refused():
+    checkpoint = random_checkpoint(depth=1, padding="valid")
+    with pytest.raises(ValueError, match='tiles need a network of padding="same"'):
+        inference.predict_tiled(checkpoint, photo(64, 64))
 
 
 def test_tiled_prediction_with_flips_is_symmetric(checkpoint):
     image = photo(32, 48)
     a, b = (
-        inference.predict_tiled(checkpoint, i, tile=(32, 32), overlap=16, flip=True)
+        inference.predict_tiled(checkpoint, i, tile=(16, 16), flip=True)
         for i in (image, image.flip(-1))
     )
     torch.testing.assert_close(a, b.flip(-1))
+
+
+def test_the_network_never_sees_more_than_a_tile_with_its_halo():
+    checkpoint, sizes = random_checkpoint(depth=2, stem=2), []
+    checkpoint.model.register_forward_pre_hook(lambda _, batch: sizes.append(batch[0].shape))
+    most = 64 + 2 * checkpoint.model.reach + 8 - 1  # back to a multiple of the grid of 2·2²
+    largest = []
+    for side in (200, 400):
+        for _ in inference.predict_tiles(checkpoint, photo(side, side), tile=(64, 64), flip=True):
+            pass
+        assert all(shape[:2] == (1, 3) for shape in sizes)
+        largest.append(max(max(shape[2:]) for shape in sizes))
+    assert largest[0] == largest[1] <= most
+
+
+def peak_of_tensors(predict: Callable[[], object]) -> int:
+    """The most bytes that tensors made while it predicts take at one time, as PyTorch counts them."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+        predict()
+    events = sorted(record.profiler.kineto_results.events(), key=lambda event: event.start_ns())
+    changes = [event.nbytes() for event in events if event.name() == "[memory]"]
+    return np.cumsum(changes).max().item()
+
+
+def test_memory_does_not_grow_with_the_photo():
+    checkpoint, tiles, answers = random_checkpoint(depth=1, stem=2), [], []
+    sides = (256, 384)
+    for side in sides:
+        image = torch.zeros(3, 1, 1, dtype=torch.uint8).expand(3, side, side)  # takes no memory
+
+        def go_through(image=image):
+            for _ in inference.predict_tiles(checkpoint, image, tile=(64, 64)):
+                pass
+
+        def collect(image=image):
+            inference.predict_tiled(checkpoint, image, tile=(64, 64))
+
+        tiles.append(peak_of_tensors(go_through))
+        answers.append(peak_of_tensors(collect))
+    assert tiles[0] == tiles[1] > 4 * 64 * 64
+    # the answer of predict_tiled does grow, by a float32 a pixel, and nothing else does
+    assert answers[1] - answers[0] == 4 * (sides[1] ** 2 - sides[0] ** 2)
 
 
 # Evaluation
@@ -294,9 +394,9 @@ def test_parts_are_averaged_over_flips_and_predicted_in_tiles_as_cars_are(part_c
     plain, mirrored = (inference.predict(checkpoint, i) for i in (image, image.flip(-1)))
     flipped = inference.predict(checkpoint, image, flip=True)
     torch.testing.assert_close(flipped, (plain + mirrored.flip(-1)) / 2)
-    whole = inference.predict_tiled(checkpoint, image, tile=(64, 64), overlap=8, flip=True)
+    whole = inference.predict_tiled(checkpoint, image, tile=(64, 64), flip=True)
     torch.testing.assert_close(whole, flipped)
-    tiled = inference.predict_tiled(checkpoint, photo(50, 70), tile=(32, 32), overlap=16)
+    tiled = inference.predict_tiled(checkpoint, photo(50, 70), tile=(32, 32))
     assert tiled.shape == (7, 50, 70)
     torch.testing.assert_close(tiled.sum(0), torch.ones(50, 70))
 

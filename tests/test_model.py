@@ -165,6 +165,48 @@ def test_a_pixel_influences_only_its_receptive_field():
     assert 0 < max((rows - 32).abs().max(), (columns - 32).abs().max()) <= 9
 
 
+@pytest.mark.parametrize("up", ["transposed", "bilinear"])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("stem", [1, 2, 3])
+def test_the_reach_is_how_far_gradients_come_from(depth, up, stem):
+    model = UNet(1, 1, width=1, depth=depth, up=up, stem=stem).eval()
+    # weights above zero and means for maxima let through every gradient that any network may have
+    model.pool = nn.AvgPool2d(2)
+    for parameter in model.parameters():
+        nn.init.constant_(parameter, 0.5)
+    grid = stem * 2**depth
+    start = -(-model.reach // grid) * grid  # far enough from the border, at a multiple of the grid
+    image = torch.rand(1, 1, 2 * start + grid, 2 * start + grid, requires_grad=True)
+    logits = model(image)[0, 0]
+    distances = []
+    for at in range(start, start + grid):
+        (gradient,) = torch.autograd.grad(logits[at, at], image, retain_graph=True)
+        rows, columns = (gradient[0, 0].any(side).nonzero() for side in (1, 0))
+        assert torch.equal(rows, columns)
+        distances.append((rows - at).abs().max().item())
+    assert max(distances) == model.reach
+
+
+def test_the_reach_of_the_networks_in_the_lessons():
+    assert UNet().reach == 107
+    assert UNet(up="bilinear").reach == 122
+    assert UNet(stem=2).reach == 2 * 107 + 1
+    # the paper's: 92 pixels of context on every side, and what the grid of 16 adds
+    assert 92 < UNet.paper().reach == 107 < 92 + 16
+
+
+@torch.no_grad()
+def test_a_pixel_beyond_the_reach_changes_nothing_but_through_group_norm():
+    torch.manual_seed(0)
+    a = torch.randn(1, 3, 8, 80)
+    for norm in ("none", "batch", "group"):
+        model = UNet(width=4, depth=2, norm=norm).eval()
+        b = a.clone()
+        b[..., model.reach + 1 :] += 10
+        changed = (model(a) != model(b))[0, 0, :, 0]
+        assert changed.all() if norm == "group" else not changed.any()
+
+
 @torch.no_grad()
 def test_padding_to_a_multiple_does_not_move_the_prediction():
     torch.manual_seed(0)

@@ -151,6 +151,28 @@ class UNet(nn.Module):
         x = F.pixel_shuffle(self.head(x), stem)  # every position answers for its square of pixels
         return x[..., :height, :width] if same else x
 
+    @property
+    def reach(self) -> int:
+        """How many pixels a pixel of the image can lie from a logit, along x or y, and still change it.
+
+        The receptive field, worked out backwards along one side as in lesson 02, section 9. How far
+        it goes depends on how a pixel lies on the grid of the pools; this is the farthest of all.
+        It holds in evaluation mode. It is void with ``norm="group"``, whose mean and variance are
+        those of the whole image, so that every pixel changes every logit a little.
+        """
+        stem, depth = self.config["stem"], self.config["depth"]
+        blend = int(self.config["up"] == "bilinear")  # a value from two neighbours along each side
+        farthest = 0
+        for pixel in range(stem * 2**depth):  # the next ones lie on the grid as these do
+            low, high = pixel // stem - 2, pixel // stem + 2  # two 3x3 convolutions
+            for _ in range(depth):  # back down the decoder to the bottleneck
+                low, high = (low - blend) // 2 - 2, (high + blend) // 2 + 2
+            for _ in range(depth):  # and back up the encoder
+                low, high = 2 * low - 2, 2 * high + 1 + 2
+            low, high = stem * low, stem * high + stem - 1  # positions to pixels
+            farthest = max(farthest, pixel - low, high - pixel)
+        return farthest
+
     def _fits(self, side: int) -> bool:
         """Whether an unpadded image of this height or width halves evenly and leaves any output."""
         for _ in range(self.config["depth"]):  # two convolutions trim 4 pixels, then halve
