@@ -21,10 +21,10 @@ def test_any_input_size_gives_exactly_that_output_size(height, width, depth, ste
 
 @pytest.mark.parametrize("norm", ["batch", "group", "none"])
 @pytest.mark.parametrize("up", ["transposed", "bilinear"])
-@pytest.mark.parametrize("stem", [1, 2])
-def test_every_variant_runs_and_trains(norm, up, stem):
+@pytest.mark.parametrize("growth, stem", [("double", 1), ("linear", 2)])
+def test_every_variant_runs_and_trains(norm, up, growth, stem):
     torch.manual_seed(0)
-    model = UNet(width=4, depth=2, norm=norm, up=up, stem=stem)
+    model = UNet(width=4, depth=2, norm=norm, up=up, growth=growth, stem=stem)
     logits = model(torch.randn(2, 3, 20, 28))
     assert logits.shape == (2, 1, 20, 28)
     logits.square().mean().backward()
@@ -47,6 +47,14 @@ def test_the_default_network_has_the_parameters_that_one_counts_by_hand():
     expected = sum(block(*pair) for pair in down)
     expected += sum(4 * a * b + b + block(a, b) for a, b in up) + 16 + 1
     assert count_parameters(UNet()) == expected == 1_942_577
+
+
+def test_channels_double_from_level_to_level_or_grow_by_as_many():
+    def channels(model: UNet) -> list[int]:
+        return [b[0].out_channels for b in (*model.encoder, model.bottleneck, *model.decoder)]
+
+    assert channels(UNet(width=4, depth=3)) == [4, 8, 16, 32, 16, 8, 4]
+    assert channels(UNet(width=4, depth=3, growth="linear")) == [4, 8, 12, 16, 12, 8, 4]
 
 
 @torch.no_grad()
@@ -109,7 +117,7 @@ def test_unpadded_convolutions_accept_every_size_that_fits(depth):
             assert model(image).shape[-2:] == (expected, expected)
 
 
-@pytest.mark.parametrize("option", ["norm", "up", "padding"])
+@pytest.mark.parametrize("option", ["norm", "up", "padding", "growth"])
 def test_an_unknown_option_is_refused_with_the_choices(option):
     with pytest.raises(ValueError, match=f"{option}='other': expected one of"):
         UNet(**{option: "other"})
@@ -126,6 +134,7 @@ def test_a_network_is_rebuilt_from_its_config():
         norm="group",
         up="bilinear",
         padding="same",
+        growth="linear",
         stem=3,
     )
     model = UNet(**config)
@@ -239,7 +248,7 @@ def test_building_blocks_have_the_shapes_that_they_state():
     assert double_conv(8, 6)(x).shape == (1, 6, 12, 20)
     assert double_conv(8, 6, padding="valid")(x).shape == (1, 6, 8, 16)
     for up in ("transposed", "bilinear"):
-        assert up_conv(8, up=up)(x).shape == (1, 4, 24, 40)
+        assert up_conv(8, 4, up=up)(x).shape == (1, 4, 24, 40)
 
 
 def test_cropping_keeps_the_centre():

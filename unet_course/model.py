@@ -6,6 +6,8 @@ Segmentation", MICCAI 2015, section 2 and figure 1 (https://arxiv.org/abs/1505.0
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -31,18 +33,18 @@ def double_conv(
         if norm == "batch":
             layers.append(nn.BatchNorm2d(out_channels))
         elif norm == "group":
-            layers.append(nn.GroupNorm(min(8, out_channels), out_channels))
+            layers.append(nn.GroupNorm(math.gcd(8, out_channels), out_channels))
         layers.append(nn.ReLU(inplace=True))
     return nn.Sequential(*layers)
 
 
-def up_conv(channels: int, *, up: str = "transposed") -> nn.Module:
-    """Double the height and width and halve the channels: ``(N, C, H, W)`` to ``(N, C/2, 2H, 2W)``."""
+def up_conv(in_channels: int, out_channels: int, *, up: str = "transposed") -> nn.Module:
+    """Double the height and width: ``(N, in_channels, H, W)`` to ``(N, out_channels, 2H, 2W)``."""
     if up == "transposed":
-        return nn.ConvTranspose2d(channels, channels // 2, 2, stride=2)
+        return nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2)
     return nn.Sequential(
         nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
-        nn.Conv2d(channels, channels // 2, 1),
+        nn.Conv2d(in_channels, out_channels, 1),
     )
 
 
@@ -58,12 +60,14 @@ class UNet(nn.Module):
     Args:
         in_channels: channels of the image (3 for RGB).
         out_channels: channels of the logits: 1 for car or not car, 7 for the parts of a car.
-        width: channels of the first level; every level down doubles them.
+        width: channels of the first level.
         depth: number of times the resolution is halved.
         norm: ``"batch"``, ``"group"`` or ``"none"`` (as in the paper).
         up: ``"transposed"`` convolution (as in the paper) or ``"bilinear"`` upsampling + 1x1 convolution.
         padding: ``"same"``: the output has the input's height and width, whatever they are;
             ``"valid"``: unpadded convolutions as in the paper, the output is smaller.
+        growth: ``"double"``: every level down has twice the channels of the one above (16, 32, 64, 128,
+            256), as in the paper; ``"linear"``: it has ``width`` more (16, 32, 48, 64, 80).
         stem: side of the square of pixels that becomes one position of the first level, so that the
             network works on ``H/stem x W/stem`` positions and still gives a logit per pixel (space
             to depth and back: Shi et al. 2016, "Real-Time Single Image and Video Super-Resolution
@@ -84,6 +88,7 @@ class UNet(nn.Module):
         norm: Literal["batch", "group", "none"] = "batch",
         up: Literal["transposed", "bilinear"] = "transposed",
         padding: Literal["same", "valid"] = "same",
+        growth: Literal["double", "linear"] = "double",
         stem: int = 1,
     ) -> None:
         super().__init__()
@@ -91,6 +96,7 @@ class UNet(nn.Module):
             ("norm", norm, ("batch", "group", "none")),
             ("up", up, ("transposed", "bilinear")),
             ("padding", padding, ("same", "valid")),
+            ("growth", growth, ("double", "linear")),
         ):
             if value not in allowed:
                 raise ValueError(f"{name}={value!r}: expected one of {', '.join(allowed)}")
@@ -100,9 +106,10 @@ class UNet(nn.Module):
             raise ValueError(f'stem={stem}: needs padding="same"')
         self.config = dict(
             in_channels=in_channels, out_channels=out_channels, width=width, depth=depth,
-            norm=norm, up=up, padding=padding, stem=stem,
+            norm=norm, up=up, padding=padding, growth=growth, stem=stem,
         )  # fmt: skip
-        channels = [width * 2**level for level in range(depth + 1)]  # 16, 32, 64, 128, 256
+        levels = range(depth + 1)
+        channels = [width * (2**i if growth == "double" else i + 1) for i in levels]
         block = {"norm": norm, "padding": padding}
         self.encoder = nn.ModuleList(
             double_conv(c_in, c_out, **block)
@@ -110,10 +117,9 @@ class UNet(nn.Module):
         )
         self.pool = nn.MaxPool2d(2)
         self.bottleneck = double_conv(channels[-2], channels[-1], **block)
-        self.up = nn.ModuleList(up_conv(c, up=up) for c in reversed(channels[1:]))
-        self.decoder = nn.ModuleList(
-            double_conv(2 * c, c, **block) for c in reversed(channels[:-1])
-        )
+        upward = channels[::-1]
+        self.up = nn.ModuleList(up_conv(below, here, up=up) for below, here in pairwise(upward))
+        self.decoder = nn.ModuleList(double_conv(2 * c, c, **block) for c in upward[1:])
         self.head = nn.Conv2d(width, out_channels * stem**2, 1)
         self.apply(initialise)
 
@@ -139,12 +145,12 @@ class UNet(nn.Module):
             x = F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
         x = F.pixel_unshuffle(x, stem)  # (N, C, H, W) to (N, C·stem², H/stem, W/stem)
         skips = []
-        for conv in self.encoder:  # down: (N, C, H, W) to (N, 2C, H/2, W/2)
+        for conv in self.encoder:  # down: more channels, half the height and width
             x = conv(x)
             skips.append(x)
             x = self.pool(x)
         x = self.bottleneck(x)
-        for up, conv in zip(self.up, self.decoder, strict=True):  # and up again: (N, C/2, 2H, 2W)
+        for up, conv in zip(self.up, self.decoder, strict=True):  # and up again
             x = up(x)
             skip = center_crop(skips.pop(), x.shape[-2:])
             x = conv(torch.cat([skip, x], dim=1))  # skip connection: detail from the encoder
