@@ -20,7 +20,7 @@ def test_variants_take_turns_and_the_first_round_does_not_count() -> None:
         turns.append(name)
         return {"ms": next(values[name])}
 
-    first, second = compare("case", {n: partial(measure, n) for n in values}, seconds=0)
+    first, second = compare("case", {n: partial(measure, n) for n in values}, seconds=60, most=3)
     assert "".join(turns) == "abababab"
     assert (first.value.median, first.ratio) == (2, Spread(1, 1, 1))
     assert (second.value.median, second.rounds) == (4, 3)
@@ -31,6 +31,12 @@ def test_variants_take_turns_and_the_first_round_does_not_count() -> None:
 def test_rounds_end_at_the_most_however_quick_they_are() -> None:
     rows = compare("case", {"a": lambda: {"ms": 1.0, "MiB": 2.0}}, seconds=60, least=1, most=4)
     assert [(row.unit, row.rounds) for row in rows] == [("ms", 4), ("MiB", 4)]
+
+
+def test_where_rounds_are_slow_two_are_taken_and_the_first_counts() -> None:
+    values = iter([8, 4, 100])
+    (row,) = compare("case", {"a": lambda: {"s": next(values)}}, seconds=0)
+    assert (row.value.median, row.rounds) == (6, 2)
 
 
 def test_a_spread_is_median_and_quartiles() -> None:
@@ -46,7 +52,9 @@ def test_numbers_have_three_digits(value: float, text: str) -> None:
 
 
 def test_a_table_shows_each_variant_once() -> None:
-    rows = compare("480x320", {"a": lambda: {"ms": 2.0}, "b": lambda: {"ms": 5.0}}, seconds=0)
+    rows = compare(
+        "480x320", {"a": lambda: {"ms": 2.0}, "b": lambda: {"ms": 5.0}}, seconds=60, most=3
+    )
     _, a, b = table(rows).splitlines()
     assert " ".join(a.split()) == "480x320 a 2.00 (2.00–2.00) ms 1.00 (1.00–1.00) 3"
     assert " ".join(b.split()) == "480x320 b 5.00 (5.00–5.00) ms 2.50 (2.50–2.50) 3"

@@ -61,7 +61,8 @@ def compare(
     The ratio of a round is of measurements made within moments of each other, so whatever slows the
     machine for longer than a round slows both and leaves the ratio. Rounds are taken for about
     ``seconds``, but at least ``least`` and at most ``most`` of them; a first one, which fills caches
-    and lets libraries choose their kernels, does not count.
+    and lets libraries choose their kernels, does not count. Where a single round takes longer than
+    ``seconds``, warming up is nothing beside it: it counts, and two are enough.
     """
     rounds: list[dict[str, Mapping[str, float]]] = []
     started = time.perf_counter()
@@ -74,6 +75,8 @@ def compare(
                 bar.set_postfix_str(name)
                 found[name] = measure()
                 bar.update()
+            if not rounds and time.perf_counter() - started > seconds:
+                warm_up, least = False, min(least, 2)
             if warm_up:
                 warm_up, started = False, time.perf_counter()
             else:

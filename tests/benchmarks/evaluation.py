@@ -31,7 +31,7 @@ def evaluation(*, folders: list[Path], fast: bool, **_: Any) -> list[Row]:
     }
     height, width = data.read_image(samples[0].image).shape[-2:]
     case = f"photos of {label((width, height))}, {cores()} threads"
-    return compare(case, variants, seconds=0, least=1 if fast else 3, warm_up=False)
+    return compare(case, variants, seconds=0, least=1 if fast else 2, warm_up=False)
 
 
 def measure(folder: str, number: int, threads: int) -> dict[str, float]:

@@ -35,9 +35,10 @@ def quick() -> dict[str, Any]:
 
 
 def images_per_step(size: tuple[int, int]) -> int:
-    """The preset's batch at small sizes; at large ones what makes about one photo of Carvana's size."""
-    pixels = CARVANA[0] * CARVANA[1]
-    return max(1, min(PRESETS["quick"]["batch_size"], pixels // (size[0] * size[1])))
+    """The preset's batch at the preset's size, and at others as many photos as have that many pixels."""
+    width, height = PRESETS["quick"]["size"]
+    batch = PRESETS["quick"]["batch_size"]
+    return max(1, min(batch, batch * width * height // (size[0] * size[1])))
 
 
 def training_step(
@@ -117,7 +118,7 @@ def multiply_adds(network: dict[str, Any], size: tuple[int, int]) -> int:
 
 def training(*, fast: bool, **_: Any) -> list[Row]:
     """Training of quick's network, per image: fp32 and bf16, one thread and two."""
-    return times(training_step, images_per_step, fast=fast, seconds=35)
+    return times(training_step, images_per_step, fast=fast, seconds=25)
 
 
 def inference(*, fast: bool, **_: Any) -> list[Row]:
@@ -144,7 +145,7 @@ def times(
             if threads <= cores()
         }
         case = f"{label(size)}, batch {images}"
-        rows += compare(case, variants, seconds=3 if fast else seconds, least=2 if fast else 3)
+        rows += compare(case, variants, seconds=1 if fast else seconds, least=1 if fast else 3)
     return rows
 
 
@@ -179,15 +180,16 @@ def classic(*, fast: bool, **_: Any) -> list[Row]:
         for name, network in networks.items()
     }
     variants["predict with quick"] = per_image(predict_step(size, cores()), 1)
-    rows = compare(case, variants, seconds=3 if fast else 60)
-    variants = {
-        name: partial(peak, "inference_step", network=network, **common)
-        for name, network in networks.items()
-    }
-    variants["predict with quick"] = lambda: {
-        "MiB": measure_apart("networks", "predict_step", size=size, threads=cores())["MiB"]
-    }
-    rows += compare(case, variants, seconds=0, least=1 if fast else 2, warm_up=False)
+    rows = compare(case, variants, seconds=1 if fast else 60)
+    if not fast:  # `memory` has shown by then that peaks can be measured
+        variants = {
+            name: partial(peak, "inference_step", network=network, **common)
+            for name, network in networks.items()
+        }
+        variants["predict with quick"] = lambda: {
+            "MiB": measure_apart("networks", "predict_step", size=size, threads=cores())["MiB"]
+        }
+        rows += compare(case, variants, seconds=0, least=2, warm_up=False)
     counts = {name: multiply_adds(network, size) for name, network in networks.items()}
     # predict shows the network its own size, whatever the photo's
     counts["predict with quick"] = multiply_adds(quick(), PRESETS["quick"]["size"])

@@ -41,7 +41,7 @@ def pipeline(*, folders: list[Path], fast: bool, **_: Any) -> list[Row]:
         }
         with Image.open(samples[0].image) as photo:
             case = f"{label(photo.size)} to {label(size)}"
-        rows += compare(case, variants, seconds=3 if fast else 40)
+        rows += compare(case, variants, seconds=1 if fast else 25)
     return rows
 
 
