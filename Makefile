@@ -31,6 +31,10 @@ test-browser: .venv/installed-browser ## work through the notebooks in a real Ju
 test-colab: .venv/installed-test .venv-colab/installed ## run all notebooks with the versions that Colab has
 	@$(PY) -m pytest tests/colab
 
+bench: .venv/installed-lab ## time and memory on this machine: make bench [BENCH=pipeline] [FAST=1] [JSON=file] [DATA=folder]
+	@$(PY) -m tests.benchmarks $(BENCH) $(if $(FAST),--fast) $(if $(JSON),--json "$(JSON)") \
+		$(if $(DATA),--data "$(DATA)")
+
 lab: .venv/installed-lab ## open the notebooks in JupyterLab
 	@$(PY) -m jupyterlab --ServerApp.ip=127.0.0.1 notebooks
 
@@ -96,4 +100,4 @@ PYTHON_COLAB = $(shell for p in python3.13 python3 python $(wildcard ~/.pyenv/ve
 		--quiet --disable-pip-version-check --requirement $<; fi
 	@touch $@
 
-.PHONY: course test test-browser test-colab test-versions lab figures figure notebooks pins address help
+.PHONY: course test test-browser test-colab test-versions bench lab figures figure notebooks pins address help

@@ -138,6 +138,13 @@ def test_a_photo_is_turned_upright_as_its_exif_says(tmp_path):
     assert data.read_image(tmp_path / "photo.jpg").shape == (3, 60, 40)
 
 
+def test_photos_reach_the_network_with_their_channels_apart(dataset):
+    """However a decoder lays them out: a network computes other last digits on another layout."""
+    image = data.read_image(photo_path(dataset))
+    for tensor in (data.resize_image(image, (30, 20)), data.normalise(image)):
+        assert tensor.is_contiguous()
+
+
 @pytest.mark.parametrize("mode", ["L", "CMYK", "RGBA", "1"])
 def test_photos_of_other_colour_modes_become_rgb(tmp_path, mode):
     path = tmp_path / ("photo.jpg" if mode == "CMYK" else "photo.png")
@@ -159,6 +166,32 @@ def test_masks_of_other_tools_come_out_as_zeros_and_ones(tmp_path, high):
     truth = np.eye(5, dtype=np.uint8)
     Image.fromarray(truth * high).save(tmp_path / "m.png")
     assert np.array_equal(data.read_mask(tmp_path / "m.png"), truth)
+
+
+@pytest.mark.parametrize(
+    "palette", [[255, 255, 255, 0, 0, 0], [0, 0, 0, 1, 1, 1], [9, 9, 9, 0, 0, 0, 255, 255, 255]]
+)
+def test_a_palette_says_what_the_values_of_a_mask_mean(tmp_path, palette):
+    raw = np.eye(5, dtype=np.uint8) + (len(palette) > 6)  # of the last palette only values 1 and 2
+    mask = Image.fromarray(raw).convert("P")
+    mask.putdata(raw.ravel().tolist())
+    mask.putpalette(palette)
+    mask.save(tmp_path / "m.png")
+    white = np.array(palette[::3])[raw] > 0
+    assert np.array_equal(data.read_mask(tmp_path / "m.png"), white)
+
+
+def test_a_third_colour_of_a_palette_is_refused_unless_it_is_black_or_white(tmp_path):
+    mask = Image.new("P", (3, 1))
+    mask.putdata([0, 1, 2])
+    for third, fine in ((0, True), (255, True), (128, False)):
+        mask.putpalette([0, 0, 0, 255, 255, 255, third, third, third])
+        mask.save(tmp_path / "m.png")
+        if fine:
+            assert data.read_mask(tmp_path / "m.png").tolist() == [[0, 1, third // 255]]
+        else:
+            with pytest.raises(DataError, match="3 grey values"):
+                data.read_mask(tmp_path / "m.png")
 
 
 @pytest.mark.parametrize("value", [0, 1, 255])

@@ -23,7 +23,7 @@ Window: TypeAlias = tuple[EllipsisType, slice, slice]  # rows and columns of a p
 
 def prepare_image(image: Tensor, checkpoint: Checkpoint) -> Tensor:
     """Normalise a uint8 photo ``(3, H, W)`` as the checkpoint says: float32 ``(1, 3, H, W)``."""
-    image = tvf.to_dtype(image.as_subclass(Tensor), torch.float32, scale=True)
+    image = tvf.to_dtype(image.as_subclass(Tensor).contiguous(), torch.float32, scale=True)
     return tvf.normalize(image, checkpoint.mean, checkpoint.std)[None]
 
 

@@ -1,0 +1,89 @@
+"""Run the benchmarks, print a table of each, and write all of it as JSON if asked."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unet_course.checkpoints import replacing
+from unet_course.data import DataError
+
+from . import evaluation, machine, networks, pipeline
+from .apart import ROOT
+from .comparison import table
+
+TURNTABLE = ROOT / "data" / "turntable"
+BENCHMARKS = {
+    "training": networks.training,
+    "inference": networks.inference,
+    "memory": networks.memory,
+    "classic": networks.classic,
+    "pipeline": pipeline.pipeline,
+    "evaluation": evaluation.evaluation,
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"all of them, or some: {', '.join(BENCHMARKS)}"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="photos for pipeline and evaluation, in Carvana's layout ($UNET_COURSE_CARVANA, else "
+        "data/turntable and, for pipeline, data/turntable/1918x1280)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file")
+    parser.add_argument(
+        "--fast", action="store_true", help="smallest sizes, few rounds: does everything work?"
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command."""
+    parser = build_parser()
+    args = parser.parse_args(arguments)
+    if unknown := set(args.names) - BENCHMARKS.keys():
+        parser.error(f"{min(unknown)!r}: expected some of {', '.join(BENCHMARKS)}")
+    given = args.data or os.environ.get("UNET_COURSE_CARVANA")
+    folders = [Path(given).resolve()] if given else [TURNTABLE, TURNTABLE / "1918x1280"]
+    on = machine.describe()
+    print(machine.line(on))
+    if (on["load"] or 0) > machine.BUSY:
+        print(
+            f"warning: load average {on['load']}: this machine has other things to do; ratios may "
+            "hold, times do not",
+            file=sys.stderr,
+        )
+    results: dict[str, Any] = {}
+    try:
+        for name in args.names or BENCHMARKS:
+            run, started = BENCHMARKS[name], time.perf_counter()
+            rows = run(folders=folders, fast=args.fast)
+            torch.set_num_threads(machine.cores())
+            seconds = time.perf_counter() - started
+            what = (run.__doc__ or "").strip().splitlines()[0]
+            print(f"\n{name} ({seconds:.0f} s): {what}\n{table(rows)}", flush=True)
+            results[name] = {"what": what, "seconds": seconds, "rows": [r.as_dict() for r in rows]}
+    except (DataError, OSError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+    if args.json:
+        text = json.dumps({"machine": on, "fast": args.fast, "benchmarks": results}, indent=2)
+        with replacing(args.json) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

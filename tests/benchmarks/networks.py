@@ -1,0 +1,213 @@
+"""Networks: a training step, an inference, their memory and their multiply-adds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from unet_course.checkpoints import Checkpoint
+from unet_course.data import MEAN, STD
+from unet_course.inference import predict
+from unet_course.model import UNet, count_parameters
+from unet_course.training import PRESETS
+from unet_course.validation import default_loss
+
+from .apart import measure_apart
+from .comparison import Measure, Row, compare, timed
+from .machine import cores
+
+SIZES = ((240, 160), (480, 320), (960, 640), (1918, 1280))
+PRECISIONS = ("fp32", "bf16")
+CARVANA = SIZES[-1]
+# The U-Net of 2015 for three colours and one class. Without batch norm, as in the paper;
+# milesial/Pytorch-UNet is this with it, which adds 0.02 % of the parameters and a little time.
+CLASSIC = dict(width=64, depth=4, norm="none")
+
+
+def quick() -> dict[str, Any]:
+    """The arguments of the preset quick's network."""
+    preset = PRESETS["quick"]
+    return dict(width=preset["width"], depth=preset["depth"], stem=preset.get("stem", 1))
+
+
+def images_per_step(size: tuple[int, int]) -> int:
+    """The preset's batch at the preset's size, and at others as many photos as have that many pixels."""
+    width, height = PRESETS["quick"]["size"]
+    batch = PRESETS["quick"]["batch_size"]
+    return max(1, min(batch, batch * width * height // (size[0] * size[1])))
+
+
+def training_step(
+    network: dict[str, Any], size: tuple[int, int], precision: str, threads: int, images: int
+) -> Callable[[], None]:
+    """A step as `training.fit` does it, on random photos: forward, loss, backward, optimizer."""
+    torch.set_num_threads(threads)
+    model, batch = prepare(network, size, precision, images)
+    masks = (batch[:, :1] > 0).float()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+
+    def step() -> None:
+        torch.set_num_threads(threads)
+        with autocast(precision):
+            logits = model(batch)
+        loss = default_loss(logits.float(), masks)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def inference_step(
+    network: dict[str, Any], size: tuple[int, int], precision: str, threads: int, images: int = 1
+) -> Callable[[], None]:
+    """Probabilities of a random photo at ``size``, which is what the network sees."""
+    torch.set_num_threads(threads)
+    model, batch = prepare(network, size, precision, images)
+    model.eval()
+
+    @torch.no_grad()
+    def step() -> None:
+        torch.set_num_threads(threads)
+        with autocast(precision):
+            model(batch).float().sigmoid()
+
+    return step
+
+
+def predict_step(size: tuple[int, int], threads: int) -> Callable[[], None]:
+    """`inference.predict` with the network of quick: resized to its own size and back to ``size``."""
+    torch.set_num_threads(threads)
+    model = UNet(**quick()).eval()
+    checkpoint = Checkpoint(model, PRESETS["quick"]["size"], MEAN, STD, {})
+    photo = torch.randint(0, 256, (3, size[1], size[0]), dtype=torch.uint8)
+
+    def step() -> None:
+        torch.set_num_threads(threads)
+        predict(checkpoint, photo)
+
+    return step
+
+
+def prepare(
+    network: dict[str, Any], size: tuple[int, int], precision: str, images: int
+) -> tuple[UNet, torch.Tensor]:
+    """The network and a batch, with channels last in bf16 as in training."""
+    torch.manual_seed(0)
+    layout = torch.channels_last if precision == "bf16" else torch.contiguous_format
+    model = UNet(**network).to(memory_format=layout)
+    return model, torch.randn(images, 3, size[1], size[0]).to(memory_format=layout)
+
+
+def autocast(precision: str) -> torch.autocast:
+    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
+
+
+def multiply_adds(network: dict[str, Any], size: tuple[int, int]) -> int:
+    """Multiply-adds of all convolutions for one image. Computes shapes only, no values."""
+    with torch.device("meta"):
+        model, image = UNet(**network), torch.empty(1, 3, size[1], size[0])
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(image)
+    return counter.get_total_flops() // 2  # it counts a multiplication and an addition as two
+
+
+def training(*, fast: bool, **_: Any) -> list[Row]:
+    """Training of quick's network, per image: fp32 and bf16, one thread and two."""
+    return times(training_step, images_per_step, fast=fast, seconds=25)
+
+
+def inference(*, fast: bool, **_: Any) -> list[Row]:
+    """Inference of quick's network, per image: fp32 and bf16, one thread and two."""
+    return times(inference_step, lambda _: 1, fast=fast, seconds=15)
+
+
+def times(
+    make: Callable[..., Callable[[], None]],
+    batch: Callable[[tuple[int, int]], int],
+    *,
+    fast: bool,
+    seconds: float,
+) -> list[Row]:
+    rows = []
+    for size in SIZES[:1] if fast else SIZES:
+        images = batch(size)
+        variants = {
+            f"{precision}, {threads} thread{'s' * (threads > 1)}": per_image(
+                make(quick(), size, precision, threads, images), images
+            )
+            for precision in PRECISIONS
+            for threads in (1, 2)
+            if threads <= cores()
+        }
+        case = f"{label(size)}, batch {images}"
+        rows += compare(case, variants, seconds=1 if fast else seconds, least=1 if fast else 3)
+    return rows
+
+
+def memory(*, fast: bool, **_: Any) -> list[Row]:
+    """Peak memory of quick's network: inference and training, each in a process of its own."""
+    rows = []
+    for size in SIZES[:1] if fast else SIZES:
+        images = images_per_step(size)
+        variants = {
+            f"{name}, {precision}": partial(
+                peak, function, network=quick(), size=size, precision=precision, images=n
+            )
+            for name, function, n in (
+                ("inference of 1", "inference_step", 1),
+                (f"training on {images}", "training_step", images),
+            )
+            for precision in PRECISIONS[: 1 if fast else None]
+        }
+        # the same to a few percent from run to run, so few rounds will do
+        rows += compare(label(size), variants, seconds=0, least=1 if fast else 2, warm_up=False)
+    return rows
+
+
+def classic(*, fast: bool, **_: Any) -> list[Row]:
+    """quick's network against the classic one of 31 million parameters: inference, fp32."""
+    size = SIZES[0] if fast else CARVANA
+    networks = {"quick": quick(), "classic": CLASSIC}
+    case = f"{label(size)}, {cores()} threads"
+    common = dict(size=size, precision="fp32")
+    variants = {
+        name: per_image(inference_step(network, threads=cores(), **common), 1)
+        for name, network in networks.items()
+    }
+    variants["predict with quick"] = per_image(predict_step(size, cores()), 1)
+    rows = compare(case, variants, seconds=1 if fast else 60)
+    if not fast:  # `memory` has shown by then that peaks can be measured
+        variants = {
+            name: partial(peak, "inference_step", network=network, **common)
+            for name, network in networks.items()
+        }
+        variants["predict with quick"] = lambda: {
+            "MiB": measure_apart("networks", "predict_step", size=size, threads=cores())["MiB"]
+        }
+        rows += compare(case, variants, seconds=0, least=2, warm_up=False)
+    counts = {name: multiply_adds(network, size) for name, network in networks.items()}
+    # predict shows the network its own size, whatever the photo's
+    counts["predict with quick"] = multiply_adds(quick(), PRESETS["quick"]["size"])
+    exact = {name: partial(dict, GMAC=count / 1e9) for name, count in counts.items()}
+    rows += compare(case, exact, seconds=0, least=1, warm_up=False)
+    parameters = {name: count_parameters(UNet(**network)) for name, network in networks.items()}
+    parameters["predict with quick"] = parameters["quick"]
+    exact = {name: partial(dict, Mparam=count / 1e6) for name, count in parameters.items()}
+    return rows + compare(case, exact, seconds=0, least=1, warm_up=False)
+
+
+def per_image(step: Callable[[], None], images: int) -> Measure:
+    return lambda: {"ms per image": 1000 * timed(step, images=images)}
+
+
+def peak(function: str, **arguments: Any) -> dict[str, float]:
+    return {"MiB": measure_apart("networks", function, threads=cores(), **arguments)["MiB"]}
+
+
+def label(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"

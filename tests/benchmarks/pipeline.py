@@ -1,0 +1,77 @@
+"""The data pipeline against bare decoding of the same files, and against what a network consumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from unet_course import data
+from unet_course.training import PRESETS
+
+from .comparison import Measure, Row, compare, timed
+from .networks import label, quick, training_step
+
+
+def pipeline(*, folders: list[Path], fast: bool, **_: Any) -> list[Row]:
+    """Photos per second on one thread: decoding alone, the pipeline of training, and its network."""
+    torch.set_num_threads(1)
+    p = PRESETS["quick"]
+    size, batch = p["size"], p["batch_size"]
+    step = training_step(quick(), size, "fp32", 1, batch)
+    rows = []
+    for folder in folders:
+        samples = spread(data.find_samples(folder), 2 * batch if fast else 4 * batch)
+        options = dict(size=size, augment=data.augmentation())
+        cold = data.CarDataset(samples, cache=False, **options)
+        warm = data.CarDataset(samples, **options)
+        for index in range(len(warm)):
+            warm.load(index)
+        n = len(samples)
+        variants = {
+            "decode photo and mask": per_second(decode(samples, masks=True), n),
+            "decode photo": per_second(decode(samples, masks=False), n),
+            "pipeline, nothing cached": per_second(batches(cold, batch), n),
+            "pipeline, cached": per_second(batches(warm, batch), n),
+            "network trains, fp32": per_second(step, batch),
+        }
+        with Image.open(samples[0].image) as photo:
+            case = f"{label(photo.size)} to {label(size)}"
+        rows += compare(case, variants, seconds=1 if fast else 25)
+    return rows
+
+
+def spread(samples: Sequence[data.Sample], number: int) -> list[data.Sample]:
+    """``number`` samples from all over the dataset (all where there are fewer)."""
+    return list(samples[:: max(1, len(samples) // number)][:number])
+
+
+def decode(samples: Sequence[data.Sample], *, masks: bool) -> Callable[[], None]:
+    """Decode the files with Pillow and do nothing with them."""
+    paths = [path for s in samples for path in ((s.image, s.mask) if masks else (s.image,))]
+
+    def run() -> None:
+        for path in paths:
+            with Image.open(path) as file:
+                file.load()
+
+    return run
+
+
+def batches(dataset: data.CarDataset, size: int) -> Callable[[], None]:
+    """Go through the dataset in batches of ``size``, in random order, as `training.fit` does."""
+
+    def run() -> None:
+        order = torch.randperm(len(dataset)).split(size)
+        for _ in DataLoader(dataset, batch_sampler=[part.tolist() for part in order]):
+            pass
+
+    return run
+
+
+def per_second(run: Callable[[], object], images: int) -> Measure:
+    return lambda: {"images/s": 1 / timed(run, images=images)}

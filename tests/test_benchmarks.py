@@ -1,0 +1,79 @@
+"""What the benchmarks compute from what they measure. They themselves run by ``make bench``."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from benchmarks import __main__ as command
+from benchmarks.comparison import Spread, compare, number, table
+from benchmarks.networks import CLASSIC, multiply_adds
+
+from unet_course.model import UNet, count_parameters
+
+
+def test_variants_take_turns_and_the_first_round_does_not_count() -> None:
+    turns = []
+    values = {"a": iter([100, 1, 2, 4]), "b": iter([100, 3, 4, 12])}
+
+    def measure(name: str) -> dict[str, float]:
+        turns.append(name)
+        return {"ms": next(values[name])}
+
+    first, second = compare("case", {n: partial(measure, n) for n in values}, seconds=60, most=3)
+    assert "".join(turns) == "abababab"
+    assert (first.value.median, first.ratio) == (2, Spread(1, 1, 1))
+    assert (second.value.median, second.rounds) == (4, 3)
+    # of the ratios 3, 2 and 3; the ratio of the medians would be 2
+    assert second.ratio == Spread(median=3, low=2.5, high=3)
+
+
+def test_rounds_end_at_the_most_however_quick_they_are() -> None:
+    rows = compare("case", {"a": lambda: {"ms": 1.0, "MiB": 2.0}}, seconds=60, least=1, most=4)
+    assert [(row.unit, row.rounds) for row in rows] == [("ms", 4), ("MiB", 4)]
+
+
+def test_where_rounds_are_slow_two_are_taken_and_the_first_counts() -> None:
+    values = iter([8, 4, 100])
+    (row,) = compare("case", {"a": lambda: {"s": next(values)}}, seconds=0)
+    assert (row.value.median, row.rounds) == (6, 2)
+
+
+def test_a_spread_is_median_and_quartiles() -> None:
+    assert Spread.of([5, 1, 3, 2, 4]) == Spread(median=3, low=2, high=4)
+    assert Spread.of([7]) == Spread(7, 7, 7)
+
+
+@pytest.mark.parametrize(
+    "value, text", [(0.01234, "0.012"), (1.2345, "1.23"), (98.76, "98.8"), (1806.3, "1806")]
+)
+def test_numbers_have_three_digits(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_a_table_shows_each_variant_once() -> None:
+    rows = compare(
+        "480x320", {"a": lambda: {"ms": 2.0}, "b": lambda: {"ms": 5.0}}, seconds=60, most=3
+    )
+    _, a, b = table(rows).splitlines()
+    assert " ".join(a.split()) == "480x320 a 2.00 (2.00–2.00) ms 1.00 (1.00–1.00) 3"
+    assert " ".join(b.split()) == "480x320 b 5.00 (5.00–5.00) ms 2.50 (2.50–2.50) 3"
+
+
+def test_multiply_adds_are_those_counted_by_hand() -> None:
+    down = 4 * 27 + 4 * 9  # two 3x3 convolutions on 2x2 positions, 3 to 1 to 1 channels
+    bottom = 18 + 36  # on one position, 1 to 2 to 2
+    up = 1 * 2 * 4 + 4 * 18 + 4 * 9 + 4  # transposed 2 to 1; 2 to 1 to 1; the head
+    network = dict(width=1, depth=1, norm="none")
+    assert multiply_adds(network, (2, 2)) == down + bottom + up
+    assert multiply_adds(network, (4, 2)) == 2 * (down + bottom + up)
+
+
+def test_the_classic_network_has_31_million_parameters() -> None:
+    assert round(count_parameters(UNet(**CLASSIC)) / 1e6, 1) == 31.0
+
+
+def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["speed"])
+    assert "'speed': expected some of training, inference" in capsys.readouterr().err
