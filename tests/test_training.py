@@ -223,6 +223,20 @@ def test_a_preset_shorter_than_the_dataset_takes_part_of_it(dataset, tmp_path, m
     assert len({s.car for s in drawn}) == 2
 
 
+def test_a_preset_can_have_another_network_and_small_passes(dataset, tmp_path, monkeypatch):
+    recipe = dict(size=(24, 16), width=2, depth=1, images=12, batch_size=2, lr=1e-2)
+    monkeypatch.setitem(training.PRESETS, "smoke", recipe | dict(growth="linear", stem=2, half=0.5))
+    started = []
+    monkeypatch.setattr(
+        training, "fit", lambda model, *_, half, info, **__: started.append((model, half, info))
+    )
+    training.train(dataset, tmp_path / "out", preset="smoke")
+    model, half, info = started[0]
+    expected = UNet(width=2, depth=1, growth="linear", stem=2).config
+    assert (model.config, half) == (expected, 0.5)
+    assert info["recipe"]["half"] == 0.5 and info["recipe"]["stem"] == 2
+
+
 def test_an_unknown_preset_is_refused_with_the_choices(dataset, tmp_path):
     with pytest.raises(ValueError, match="preset 'huge': expected one of smoke, quick, full"):
         training.train(dataset, tmp_path / "out", preset="huge")

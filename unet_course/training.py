@@ -38,7 +38,8 @@ from unet_course.progress import progress
 from unet_course.validation import best_score, default_loss, validate
 
 # `images` is how many photos training sees in all, repeats included, so that a preset takes the
-# same time on a small dataset (many epochs) and on a large one (few).
+# same time on a small dataset (many epochs) and on a large one (few). Further settings that a preset
+# may have: `growth` and `stem` of its network, and `half`, which `fit` explains.
 PRESETS: dict[str, dict[str, Any]] = {
     "smoke": dict(size=(96, 64), width=8, depth=3, images=192, batch_size=8, lr=4e-3),
     "quick": dict(size=(240, 160), width=16, depth=4, images=5800, batch_size=8, lr=4e-3),
@@ -63,6 +64,12 @@ def get_preset(name: str) -> dict[str, Any]:
     if name not in PRESETS:
         raise ValueError(f"preset {name!r}: expected one of {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+def new_network(settings: dict[str, Any], *, out_channels: int = 1) -> UNet:
+    """The network of a preset's settings, with weights drawn anew."""
+    named = {key: settings[key] for key in ("width", "depth", "growth", "stem") if key in settings}
+    return UNet(out_channels=out_channels, **named)
 
 
 def epochs_for(preset: str, n_images: int) -> int:
@@ -307,7 +314,7 @@ def train(
     val_set = dataset(splits["val"], size=p["size"])
     torch.manual_seed(seed)
     channels = 1 if target == "car" else len(dataset.classes)
-    model = UNet(out_channels=channels, width=p["width"], depth=p["depth"])
+    model = new_network(p, out_channels=channels)
     lr = p["lr"]
     if init is not None:
         start_from(model, init, classes=dataset.classes)
@@ -315,7 +322,7 @@ def train(
     return fit(
         model, train_set, val_set, output_dir,
         epochs=epochs_for(preset, max(1, len(train_set))), batch_size=p["batch_size"], lr=lr,
-        seed=seed, resume=resume, on_epoch=on_epoch, info=info,
+        half=p.get("half", 0.0), seed=seed, resume=resume, on_epoch=on_epoch, info=info,
     )  # fmt: skip
 
 

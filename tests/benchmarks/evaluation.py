@@ -20,7 +20,7 @@ from .pipeline import spread
 
 
 def evaluation(*, folders: list[Path], fast: bool, **_: Any) -> list[Row]:
-    """`inference.evaluate` on 16, 64 and 256 photos: time per photo and peak memory."""
+    """`inference.evaluate` on more and more photos: time per photo and peak memory."""
     numbers = (4, 8) if fast else (16, 64, 256)
     folder = folders[0]
     samples = data.find_samples(folder)
