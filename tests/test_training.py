@@ -168,11 +168,14 @@ def test_the_first_passes_can_see_photos_at_half_the_size(sets, tmp_path):
     model, seen = UNet(width=2, depth=2), []
     hook = model.register_forward_pre_hook(lambda _, x: seen.append((model.training, *x[0].shape)))
     training.fit(model, sets.train, sets.val, tmp_path, epochs=5, batch_size=8, half=0.6)
-    hook.remove()
     trained_on = [(h, w) for training_mode, *_, h, w in seen if training_mode]
     assert trained_on == [(8, 12)] * 3 + [(16, 24)] * 2
     assert {(h, w) for training_mode, *_, h, w in seen if not training_mode} == {(16, 24)}
     assert load_checkpoint(tmp_path / "unet.safetensors").size == sets.train.size == (24, 16)
+    seen.clear()  # the last pass is at full size, even if it is the only one
+    training.fit(model, sets.train, sets.val, tmp_path, epochs=1, batch_size=8, half=0.9)
+    assert [(h, w) for training_mode, *_, h, w in seen if training_mode] == [(16, 24)]
+    hook.remove()
 
 
 def test_a_run_resumed_after_its_small_passes_ends_like_an_undisturbed_one(sets, tmp_path):

@@ -112,9 +112,9 @@ def fit(
         epochs: passes over ``train_set``; the learning rate rises to ``lr`` and falls to 0 over them.
         batch_size: photos per step, over all processes together.
         half: the share of the passes, from the first one on, that sees the photos at half their width
-            and height. Such a pass takes a quarter of the time, and most of what there is to learn
-            about cars can be learned there; the outline cannot, so the last passes are at full size,
-            as validation always is (compare Tan and Le 2021, "EfficientNetV2", section 4).
+            and height. Such a pass is a quarter of the work, and most of what there is to learn
+            about cars can be learned there; the outline cannot, so at least the last pass is at full
+            size, as validation always is (compare Tan and Le 2021, "EfficientNetV2", section 4).
         loss_function: takes logits and masks, returns the mean of a loss over the photos.
         resume: go on from ``state.pt`` where there is one.
         info: kept in the checkpoints, and compared when resuming.
@@ -209,7 +209,7 @@ def fit(
             shares = [share(batch.tolist()) for batch in batches]
             # with nothing to do in a short last batch, a process repeats a photo, at weight 0
             mine = [part or batch[:1].tolist() for part, batch in zip(shares, batches, strict=True)]
-            is_small = epoch < round(half * epochs)
+            is_small = epoch < min(round(half * epochs), epochs - 1)
             loader = DataLoader(small_set if is_small else train_set, batch_sampler=mine)
             network.train()
             total = 0.0
