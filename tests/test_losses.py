@@ -33,6 +33,50 @@ def test_bce_dice_is_their_sum():
     assert losses.bce_dice(*example()).item() == pytest.approx(total.item())
 
 
+def test_boundary_weights_of_the_hand_worked_example():
+    # shares of car in squares of 3x3 within the 4x4 photo: corner 1/4, edge 2/6, car pixel 4/9
+    target = torch.zeros(1, 1, 4, 4)
+    target[..., 1:3, 1:3] = 1
+    corner, edge, inner = (1 + 12 * 4 * s * (1 - s) for s in (1 / 4, 1 / 3, 4 / 9))
+    mean = (4 * corner + 8 * edge + 4 * inner) / 16
+    quarter = torch.tensor([[corner, edge], [edge, inner]]) / mean
+    weights = losses.boundary_weights(target, window=3)[0, 0]
+    torch.testing.assert_close(weights[:2, :2], quarter)
+    torch.testing.assert_close(weights, weights.flip(0))
+    torch.testing.assert_close(weights, weights.flip(1))
+
+
+def test_boundary_weights_are_one_where_there_is_no_boundary_and_have_mean_one_in_each_photo():
+    target = torch.zeros(3, 1, 40, 60)
+    target[1] = 1
+    target[2, :, 10:30, 20:50] = 1
+    weights = losses.boundary_weights(target)
+    assert torch.equal(weights[:2], torch.ones(2, 1, 40, 60))
+    assert weights.mean((1, 2, 3)).allclose(torch.ones(3))
+    inside, far, outline = weights[2, 0, 20, 35], weights[2, 0, 0, 0], weights[2, 0, 20, 20]
+    assert inside == far < 1 < outline < 13 * far
+
+
+def test_boundary_bce_dice_is_weighted_bce_plus_soft_dice():
+    logits, target = torch.randn(2, 1, 9, 12), (torch.rand(2, 1, 9, 12) > 0.5).float()
+    each = -torch.where(target > 0, torch.sigmoid(logits), torch.sigmoid(-logits)).log()
+    weighted = (losses.boundary_weights(target) * each).mean()
+    expected = weighted + losses.soft_dice(logits, target)
+    torch.testing.assert_close(losses.boundary_bce_dice(logits, target), expected)
+    everywhere = torch.ones_like(target)
+    torch.testing.assert_close(
+        losses.boundary_bce_dice(logits, everywhere), losses.bce_dice(logits, everywhere)
+    )
+
+
+def test_boundary_bce_dice_of_a_batch_is_the_mean_over_its_photos():
+    # so that accumulated and shared batches have the gradient of the whole
+    logits, target = torch.randn(3, 1, 20, 20), torch.zeros(3, 1, 20, 20)
+    target[0, :, 5:15, 5:15] = target[1, :, 2:4, 2:18] = 1
+    alone = [losses.boundary_bce_dice(logits[i : i + 1], target[i : i + 1]) for i in range(3)]
+    torch.testing.assert_close(losses.boundary_bce_dice(logits, target), sum(alone) / 3)
+
+
 def test_undecided_logits_cost_log_two():
     assert losses.bce(torch.zeros(2, 1, 3, 3), torch.ones(2, 1, 3, 3)).item() == pytest.approx(
         math.log(2)
@@ -74,7 +118,8 @@ def test_soft_dice_counts_each_image_the_same_whatever_its_foreground():
 def test_a_perfect_prediction_costs_nothing_with_and_without_foreground():
     for target in (torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)):
         logits = torch.where(target > 0, 1e4, -1e4)
-        assert losses.bce_dice(logits, target).item() == pytest.approx(0, abs=1e-6)
+        for loss in (losses.bce_dice, losses.boundary_bce_dice):
+            assert loss(logits, target).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_an_image_without_foreground_has_a_finite_gradient_that_lowers_its_logits():
@@ -87,13 +132,15 @@ def test_an_image_without_foreground_has_a_finite_gradient_that_lowers_its_logit
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
 def test_extreme_logits_have_finite_losses_and_gradients(scale):
     logits = (scale * torch.tensor([-1.0, 1, 1, -1]).reshape(1, 1, 2, 2)).requires_grad_()
-    loss = losses.bce_dice(logits, example()[1])
+    loss = losses.bce_dice(logits, example()[1]) + losses.boundary_bce_dice(logits, example()[1])
     loss.backward()
     assert loss.isfinite()
     assert logits.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("loss", [losses.bce, losses.soft_dice, losses.bce_dice])
+@pytest.mark.parametrize(
+    "loss", [losses.bce, losses.soft_dice, losses.bce_dice, losses.boundary_bce_dice]
+)
 def test_losses_compute_in_float32_even_in_half_precision(loss):
     torch.manual_seed(0)
     logits = torch.randn(1, 1, 300, 300).bfloat16()

@@ -19,7 +19,7 @@ from accelerate import Accelerator
 from safetensors.torch import load_file
 from torch import Tensor
 
-from unet_course import checkpoints, data, losses, parts, training
+from unet_course import checkpoints, data, parts, training
 from unet_course.checkpoints import CheckpointError, load_checkpoint
 from unet_course.model import UNet
 from unet_course.training import TrainingError
@@ -163,22 +163,29 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing(sets, tmp_path
     assert rates[-1] < 0.02 * 0.02
 
 
-def test_the_first_passes_can_see_photos_at_half_the_size(sets, tmp_path):
+def test_the_first_steps_can_see_photos_at_half_the_size(sets, tmp_path):
     torch.manual_seed(0)
     model, seen = UNet(width=2, depth=2), []
     hook = model.register_forward_pre_hook(lambda _, x: seen.append((model.training, *x[0].shape)))
-    training.fit(model, sets.train, sets.val, tmp_path, epochs=5, batch_size=8, half=0.6)
+    _, history = training.fit(
+        model, sets.train, sets.val, tmp_path, epochs=2, batch_size=2, half=0.7
+    )
     trained_on = [(h, w) for training_mode, *_, h, w in seen if training_mode]
-    assert trained_on == [(8, 12)] * 3 + [(16, 24)] * 2
-    assert {(h, w) for training_mode, *_, h, w in seen if not training_mode} == {(16, 24)}
+    steps = len(trained_on) // 2
+    small = int(0.7 * 2 * steps)
+    assert 0 < small - steps < steps  # so the second epoch has steps of both sizes
+    assert trained_on == [(8, 12)] * small + [(16, 24)] * (2 * steps - small)
+    assert [row["half"] for row in history] == [1, (small - steps) / steps]
+    validated_on = [(h, w) for training_mode, *_, h, w in seen if not training_mode]
+    assert list(dict.fromkeys(validated_on)) == [(8, 12), (16, 24)]
     assert load_checkpoint(tmp_path / "unet.safetensors").size == sets.train.size == (24, 16)
-    seen.clear()  # the last pass is at full size, even if it is the only one
+    seen.clear()  # the last step is at full size, even if it is the only one
     training.fit(model, sets.train, sets.val, tmp_path, epochs=1, batch_size=8, half=0.9)
     assert [(h, w) for training_mode, *_, h, w in seen if training_mode] == [(16, 24)]
     hook.remove()
 
 
-def test_a_run_resumed_after_its_small_passes_ends_like_an_undisturbed_one(sets, tmp_path):
+def test_a_run_resumed_after_its_small_steps_ends_like_an_undisturbed_one(sets, tmp_path):
     def stop(history):
         if len(history) == 2:
             raise KeyboardInterrupt
@@ -193,7 +200,7 @@ def test_a_run_resumed_after_its_small_passes_ends_like_an_undisturbed_one(sets,
     assert same(*(weights(tmp_path / n / "last.safetensors") for n in ("whole", "stopped")))
 
 
-def test_a_share_of_small_passes_that_cannot_be_is_refused(sets, tmp_path):
+def test_a_share_of_small_steps_that_cannot_be_is_refused(sets, tmp_path):
     for half in (-0.1, 1.0):
         with pytest.raises(ValueError, match=f"half={half}: expected 0 to below 1"):
             fit(sets, tmp_path, half=half)
@@ -226,7 +233,7 @@ def test_a_preset_shorter_than_the_dataset_takes_part_of_it(dataset, tmp_path, m
     assert len({s.car for s in drawn}) == 2
 
 
-def test_a_preset_can_have_another_network_and_small_passes(dataset, tmp_path, monkeypatch):
+def test_a_preset_can_have_another_network_and_small_steps(dataset, tmp_path, monkeypatch):
     recipe = dict(size=(24, 16), width=2, depth=1, images=12, batch_size=2, lr=1e-2)
     monkeypatch.setitem(training.PRESETS, "smoke", recipe | dict(growth="linear", stem=2, half=0.5))
     started = []
@@ -303,7 +310,7 @@ def loss_that(act: Callable[[], Tensor | None], *, at: int) -> Callable[[Tensor,
         nonlocal calls
         calls += 1
         replaced = act() if calls == at else None
-        return losses.bce_dice(logits, masks) if replaced is None else replaced
+        return training.default_loss(logits, masks) if replaced is None else replaced
 
     return loss
 
@@ -554,7 +561,7 @@ def test_training_for_parts_leaves_what_training_for_cars_leaves(part_sets, tmp_
     model, history = fit_parts(part_sets, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == FILES
     assert list(history[0]) == [
-        "epoch", "train_loss", "val_loss", "val_dice", "val_accuracy", "val_mean_iou", "lr",
+        "epoch", "half", "train_loss", "val_loss", "val_dice", "val_accuracy", "val_mean_iou", "lr",
         "seconds",
     ]  # fmt: skip
     rows = read_history(tmp_path)
@@ -566,7 +573,7 @@ def test_training_for_parts_leaves_what_training_for_cars_leaves(part_sets, tmp_
 
 def test_training_for_parts_learns_them(part_sets, tmp_path):
     _, history = fit_parts(part_sets, tmp_path, width=8, epochs=20, lr=0.02)
-    first, best = history[0], max(history, key=training.best_score)
+    first, best = history[0], training.best_epoch(history)
     assert history[-1]["train_loss"] < 0.5 * first["train_loss"]
     assert best["val_mean_iou"] > first["val_mean_iou"] + 0.3
     assert best["val_dice"] > 0.8

@@ -33,7 +33,7 @@ def test_validation_counts_each_image_once(samples, batch_size):
         logits, truth = model(image[None]), mask[None]
         predicted = logits[:, 0] > 0
         alone.append((
-            losses.bce_dice(logits, truth).item(),
+            losses.boundary_bce_dice(logits, truth).item(),
             metrics.dice(predicted, truth[:, 0] > 0.5).item(),
             metrics.accuracy(predicted, truth[:, 0] > 0.5).item(),
         ))  # fmt: skip
@@ -77,10 +77,19 @@ def test_validation_of_parts_counts_each_image_once(samples, batch_size):
 def test_the_loss_follows_from_the_kind_of_target():
     mask, classes = torch.ones(1, 1, 4, 4), torch.ones(1, 4, 4, dtype=torch.int64)
     one, several = torch.randn(1, 1, 4, 4), torch.randn(1, 7, 4, 4)
-    assert validation.default_loss(one, mask) == losses.bce_dice(one, mask)
+    assert validation.default_loss(one, mask) == losses.boundary_bce_dice(one, mask)
     assert validation.default_loss(several, classes) == losses.cross_entropy_dice(several, classes)
 
 
 def test_the_best_epoch_has_the_best_dice_and_for_parts_the_best_mean_iou():
-    assert validation.best_score({"val_dice": 0.9, "val_accuracy": 0.99}) == 0.9
-    assert validation.best_score({"val_dice": 0.9, "val_mean_iou": 0.5}) == 0.5
+    scores = [(0.8, 0.5), (0.9, 0.4), (0.9, 0.3)]
+    cars = [{"half": 0, "val_dice": dice} for dice, _ in scores]
+    with_parts = [{"half": 0, "val_dice": dice, "val_mean_iou": iou} for dice, iou in scores]
+    assert validation.best_epoch(cars) is cars[1]  # the first of equals
+    assert validation.best_epoch(with_parts) is with_parts[0]
+
+
+def test_an_epoch_at_half_size_is_the_best_only_while_there_is_no_other():
+    rows = [{"half": half, "val_dice": dice} for half, dice in ((1, 0.9), (1, 0.98), (0.5, 0.97))]
+    assert validation.best_epoch(rows[:2]) is rows[1]
+    assert validation.best_epoch(rows) is rows[2]

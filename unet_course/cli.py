@@ -163,7 +163,7 @@ def _train(args: argparse.Namespace) -> None:
         raise KeyboardInterrupt(*error.args, advice) from None
     if not devices.this_process().is_main_process:
         return
-    best = max(history, key=training.best_score)
+    best = training.best_epoch(history)
     of_parts = f"mean IoU of parts {best['val_mean_iou']:.4f}, " if args.target == "parts" else ""
     print(
         f"{args.output / 'unet.safetensors'}: {of_parts}Dice {best['val_dice']:.4f} on the "

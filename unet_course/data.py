@@ -269,14 +269,13 @@ def fingerprint(splits: dict[str, list[Sample]]) -> str:
     return digest.hexdigest()[:12]
 
 
-def augmentation() -> v2.Transform:
-    """Random flips and colours, applied to photo and mask together (the mask only flips)."""
-    return v2.Compose(
-        [
-            v2.RandomHorizontalFlip(),
-            v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
-        ]
-    )
+def augmentation(*, colours: float = 0.2) -> v2.Transform:
+    """Random flips and colours, applied to photo and mask together (the mask only flips).
+
+    ``colours`` is the largest change of brightness, contrast and saturation, as a share.
+    """
+    jitter = v2.ColorJitter(brightness=colours, contrast=colours, saturation=colours)
+    return v2.Compose([v2.RandomHorizontalFlip(), *([jitter] if colours else [])])
 
 
 class CarDataset(Dataset[tuple[Tensor, Tensor]]):

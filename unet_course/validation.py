@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -51,16 +53,17 @@ def validate(
 
 
 def default_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """`losses.bce_dice` for masks of 0 and 1, `losses.cross_entropy_dice` for classes (integers)."""
+    """`losses.boundary_bce_dice` for masks of 0 and 1, `losses.cross_entropy_dice` for classes."""
     if target.is_floating_point():
-        return losses.bce_dice(logits, target)
+        return losses.boundary_bce_dice(logits, target)
     return losses.cross_entropy_dice(logits, target)
 
 
-def best_score(row: dict[str, float]) -> float:
-    """What the best epoch is best in: Dice of the car; for parts the mean IoU.
+def best_epoch(history: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+    """The epoch whose weights are kept: the one best in Dice of the car, for parts in mean IoU.
 
     A network tells car from background long before it has found the mirrors, so the car's Dice would
-    stop asking too early.
+    stop asking too early. Epochs that were validated at half size (``half`` is 1) count only while
+    there is no other: their scores are of another, easier or harder, task.
     """
-    return row.get("val_mean_iou", row["val_dice"])
+    return max(history, key=lambda row: (row["half"] < 1, row.get("val_mean_iou", row["val_dice"])))

@@ -30,8 +30,8 @@ CLASSIC = dict(width=64, depth=4, norm="none")
 
 def quick() -> dict[str, Any]:
     """The arguments of the preset quick's network."""
-    preset = PRESETS["quick"]
-    return dict(width=preset["width"], depth=preset["depth"], stem=preset.get("stem", 1))
+    choices = ("width", "depth", "growth", "stem")
+    return {key: value for key, value in PRESETS["quick"].items() if key in choices}
 
 
 def images_per_step(size: tuple[int, int]) -> int:
@@ -96,11 +96,11 @@ def predict_step(size: tuple[int, int], threads: int) -> Callable[[], None]:
 def prepare(
     network: dict[str, Any], size: tuple[int, int], precision: str, images: int
 ) -> tuple[UNet, torch.Tensor]:
-    """The network and a batch, with channels last in bf16 as in training."""
+    """The network and a batch, with channels last as in training."""
     torch.manual_seed(0)
-    layout = torch.channels_last if precision == "bf16" else torch.contiguous_format
-    model = UNet(**network).to(memory_format=layout)
-    return model, torch.randn(images, 3, size[1], size[0]).to(memory_format=layout)
+    model = UNet(**network).to(memory_format=torch.channels_last)
+    images = torch.randn(images, 3, size[1], size[0])
+    return model, images.to(memory_format=torch.channels_last)
 
 
 def autocast(precision: str) -> torch.autocast:

@@ -23,6 +23,7 @@ from unet_course.figures.style import (
     TRUTH,
     WIDTH,
 )
+from unet_course.validation import best_epoch
 
 MIB, GIB = 2**20, 2**30
 
@@ -93,6 +94,22 @@ def two_losses(
     return figure
 
 
+def weight_map(mask: object, weights: object) -> Figure:
+    """A mask beside the weights of its pixels in the loss, with their scale."""
+    mask, weights = np.asarray(mask), np.asarray(weights)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.1))
+    left.imshow(np.where(mask[..., None] > 0.5, to_rgb(TRUTH), 1.0))
+    left.set_title("The mask")
+    drawn = right.imshow(weights, cmap="cividis", vmin=0)
+    right.set_title(f"The weights: {weights.min():.2g} to {weights.max():.2g}")
+    figure.colorbar(drawn, ax=right, label="weight of a pixel", shrink=0.85)
+    for ax in (left, right):
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(True)
+    plt.close(figure)
+    return figure
+
+
 def range_test(
     rates: Sequence[float], losses: Sequence[float], chosen: float, *, keep: float = 0.7
 ) -> Figure:
@@ -141,7 +158,8 @@ def curves(history: Sequence[Mapping[str, float]], *, epochs: int | None = None)
     """Loss and validation score over the epochs; ``epochs`` fixes the axis.
 
     The score is Dice, and of a training for parts the mean IoU, by which its best epoch is chosen.
-    Works from the first epoch on (and before it), so that a running training can redraw it.
+    Works from the first epoch on (and before it), so that a running training can redraw it. Where
+    training began with photos at half size, a line says until when.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.4))
     epoch = [row["epoch"] for row in history]
@@ -158,7 +176,7 @@ def curves(history: Sequence[Mapping[str, float]], *, epochs: int | None = None)
     right.plot(epoch, score, "o-", ms=3, color=PREDICTION)
     right.set_title(f"{name} on cars not trained on")
     if history:
-        best = int(np.argmax(score))
+        best = history.index(best_epoch(history))
         right.plot(epoch[best], score[best], "o", ms=9, mfc="none", color=INK)
         found = f"best {score[best]:.4f}, epoch {epoch[best]}"
         right.set_title(f"{name} on cars not trained on: {found}")
@@ -167,6 +185,10 @@ def curves(history: Sequence[Mapping[str, float]], *, epochs: int | None = None)
     for ax, label in ((left, "loss"), (right, unit)):
         ax.set(xlabel="epoch", ylabel=label, xlim=(0.5, max([epochs or 1, *epoch]) + 0.5))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        if small := sum(row.get("half", 0) for row in history):
+            ax.axvline(small + 0.5, color=GREY, linewidth=1, linestyle=":")
+            ax.text(small + 0.4, 0.02, "half size", transform=ax.get_xaxis_transform(),
+                    ha="right", color=GREY)  # fmt: skip
     plt.close(figure)
     return figure
 
