@@ -1,7 +1,7 @@
 # The front door. `make` lists what there is; README has the same commands without make.
 .DEFAULT_GOAL := help
-# Threads that wait should sleep: spinning ones slow each other down when the machine is busy.
-export OMP_WAIT_POLICY = PASSIVE
+# Threads that wait should sleep where several processes compute at once; `course` has the machine to itself.
+test test-browser test-colab test-versions: export OMP_WAIT_POLICY = PASSIVE
 
 PY = .venv/bin/python
 SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))

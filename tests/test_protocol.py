@@ -36,6 +36,9 @@ def test_a_run_is_trained_once_scored_and_kept(small, dataset, tmp_path, monkeyp
     assert first["n_cars"] == len(first["cars"])
     assert first["dice"] == pytest.approx(sum(first["cars"].values()) / len(first["cars"]))
     assert 0 < first["train_minutes"] < 1
+    untimed = protocol.run("unweighted", dataset, seed=1, split="test", timed=False, **options)
+    assert untimed == first | {"train_minutes": None}
+    protocol.keep(first, options["results"])
     assert protocol.read(options["results"]) == [first]
     monkeypatch.setattr(training, "validate", None)  # what training cannot do without
     again = protocol.run("unweighted", dataset, seed=1, split="val", **options)
@@ -82,13 +85,20 @@ def test_a_table_compares_by_seed_and_by_car():
         row("quick", 0, {"a": 0.98, "b": 0.99}),
         row("quick", 1, {"a": 0.96, "b": 0.97}),
         row("unweighted", 0, {"a": 0.97, "b": 0.98}),  # without seed 1, which would flatter it
-        row("batch-8", 0, {"a": 0.5, "b": 0.5}, split="test"),
+        row("batch-8", 2, {"a": 0.5, "b": 0.5}) | {"train_minutes": None},
+        row("group", 0, {"a": 0.5, "b": 0.5}, split="test"),
     ]
     lines = protocol.table(rows, "val").splitlines()
-    assert len(lines) == 4
-    assert lines[2] == ("| `quick` | 2 | 0.9750 | 0.4875 | (0.9700 to 0.9800) | 1.2 | 1,234 |")
+    assert len(lines) == 5
+    assert lines[2] == (
+        "| `quick` | 2 | 0.9750 (0.9650 to 0.9850) | 0.4875 | (0.9700 to 0.9800) | 1.2 | 1,234 |"
+    )
     assert lines[3] == (
-        "| BCE without boundary weights | 1 | 0.9750 | 0.4875 | -0.0100 (-0.0100 to -0.0100) | 1.2 | 1,234 |"
+        "| BCE without boundary weights | 1 | 0.9750 (0.9750 to 0.9750) | 0.4875 "
+        "| -0.0100 (-0.0100 to -0.0100) | 1.2 | 1,234 |"
+    )
+    assert lines[4] == (
+        "| batches of 8 | 1 | 0.5000 (0.5000 to 0.5000) | 0.2500 |  | not timed | 1,234 |"
     )
 
 

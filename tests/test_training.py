@@ -175,7 +175,7 @@ def test_the_first_steps_can_see_photos_at_half_the_size(sets, tmp_path):
     small = int(0.7 * 2 * steps)
     assert 0 < small - steps < steps  # so the second epoch has steps of both sizes
     assert trained_on == [(8, 12)] * small + [(16, 24)] * (2 * steps - small)
-    assert [row["half"] for row in history] == [1, (small - steps) / steps]
+    assert [row["small"] for row in history] == [1, (small - steps) / steps]
     validated_on = [(h, w) for training_mode, *_, h, w in seen if not training_mode]
     assert list(dict.fromkeys(validated_on)) == [(8, 12), (16, 24)]
     assert load_checkpoint(tmp_path / "unet.safetensors").size == sets.train.size == (24, 16)
@@ -561,7 +561,7 @@ def test_training_for_parts_leaves_what_training_for_cars_leaves(part_sets, tmp_
     model, history = fit_parts(part_sets, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == FILES
     assert list(history[0]) == [
-        "epoch", "half", "train_loss", "val_loss", "val_dice", "val_accuracy", "val_mean_iou", "lr",
+        "epoch", "small", "train_loss", "val_loss", "val_dice", "val_accuracy", "val_mean_iou", "lr",
         "seconds",
     ]  # fmt: skip
     rows = read_history(tmp_path)

@@ -83,13 +83,15 @@ def test_the_loss_follows_from_the_kind_of_target():
 
 def test_the_best_epoch_has_the_best_dice_and_for_parts_the_best_mean_iou():
     scores = [(0.8, 0.5), (0.9, 0.4), (0.9, 0.3)]
-    cars = [{"half": 0, "val_dice": dice} for dice, _ in scores]
-    with_parts = [{"half": 0, "val_dice": dice, "val_mean_iou": iou} for dice, iou in scores]
+    cars = [{"small": 0, "val_dice": dice} for dice, _ in scores]
+    with_parts = [{"small": 0, "val_dice": dice, "val_mean_iou": iou} for dice, iou in scores]
     assert validation.best_epoch(cars) is cars[1]  # the first of equals
     assert validation.best_epoch(with_parts) is with_parts[0]
 
 
 def test_an_epoch_at_half_size_is_the_best_only_while_there_is_no_other():
-    rows = [{"half": half, "val_dice": dice} for half, dice in ((1, 0.9), (1, 0.98), (0.5, 0.97))]
+    rows = [
+        {"small": small, "val_dice": dice} for small, dice in ((1, 0.9), (1, 0.98), (0.5, 0.97))
+    ]
     assert validation.best_epoch(rows[:2]) is rows[1]
     assert validation.best_epoch(rows) is rows[2]

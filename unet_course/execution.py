@@ -77,8 +77,7 @@ class Status:
 def _kernel_environment() -> Iterator[Path]:
     """Prepare what kernels inherit; gives the file that their progress bars go to.
 
-    The kernel named ``python3`` is this Python, whatever kernels are installed on the machine; and
-    idle threads sleep, because threads that spin slow each other down when anything else runs.
+    The kernel named ``python3`` is this Python, whatever kernels are installed on the machine.
     """
     from ipykernel.kernelspec import write_kernel_spec
 
@@ -91,7 +90,6 @@ def _kernel_environment() -> Iterator[Path]:
         before = dict(os.environ)
         os.environ[LOG_VARIABLE] = str(log)
         os.environ["JUPYTER_PATH"] = folder
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         try:
             yield log
         finally:

@@ -33,25 +33,45 @@ class Experiment(NamedTuple):
     changes: dict[str, Any]
 
 
-# The first is what the others are compared with. Each of them changes one thing; where that thing
-# changes how long a photo takes, `images` is changed too, so that the run takes about as long.
+# The first is what the others are compared with. Each of them but the last changes one thing; where
+# that thing changes how long a photo takes, `images` is changed too, so that the run takes about as long.
 EXPERIMENTS = {
     "quick": Experiment("quick", "`quick`", {}),
     "unweighted": Experiment("quick", "BCE without boundary weights", dict(loss="bce_dice")),
-    "one-size": Experiment("quick", "full size in all passes", dict(half=0.0, images=2950)),
+    "one-size": Experiment("quick", "full size in all steps", dict(half=0.0, images=4500)),
+    "no-stem": Experiment(
+        "quick", "no stem, photos at 240x160", dict(stem=1, size=(240, 160), half=0.0, images=4500)
+    ),
     "double": Experiment("quick", "channels double at each level", dict(growth="double")),
     "batch-8": Experiment("quick", "batches of 8", dict(batch_size=8)),
-    "colourless": Experiment("quick", "flips only, no change of colours", dict(colours=0.0)),
+    "colourless": Experiment("quick", "no change of colours, flips only", dict(colours=0.0)),
     "group": Experiment("quick", "group norm", dict(norm="group")),
     "bilinear": Experiment("quick", "bilinear upsampling", dict(up="bilinear")),
-    "stem-4": Experiment("quick", "a stem of 4, levels of 32 to 128 channels",
-                         dict(stem=4, width=32, depth=3)),
-    "no-stem": Experiment("quick", "no stem, at 240x160", dict(stem=1, size=(240, 160), half=0.0)),
-}  # fmt: skip
+    "plain": Experiment(
+        "quick",
+        "none of it: lesson 02's plain U-Net at 240x160",
+        dict(
+            stem=1,
+            growth="double",
+            size=(240, 160),
+            half=0.0,
+            images=4500,
+            batch_size=8,
+            loss="bce_dice",
+        ),
+    ),
+}
 
 
 def run(
-    name: str, data_dir: Path, *, seed: int, split: str, work: Path, results: Path = RESULTS
+    name: str,
+    data_dir: Path,
+    *,
+    seed: int,
+    split: str,
+    work: Path,
+    results: Path = RESULTS,
+    timed: bool = True,
 ) -> dict[str, Any]:
     """Train an experiment with a seed unless that is done, score it, and keep the scores.
 
@@ -59,6 +79,7 @@ def run(
         split: the cars to score on, ``"val"`` or ``"test"``.
         work: where checkpoints go, one folder per experiment and seed.
         results: the JSON file in which the row takes its place.
+        timed: keep how long training took; not where the machine was busy with other things.
 
     Returns:
         The row: experiment, seed, data and split, scores per image at the photos' own size with the
@@ -93,7 +114,7 @@ def run(
     row |= {
         "recipe": info["recipe"], "epochs": info["epochs"],
         "parameters": count_parameters(checkpoint.model),
-        "train_minutes": info["train_seconds"] / 60, "device": info["device"],
+        "train_minutes": info["train_seconds"] / 60 if timed else None, "device": info["device"],
         "precision": info["precision"], "torch": torch.__version__.split("+")[0],
         "cars": {car: sum(values) / len(values) for car, values in sorted(cars.items())},
     }  # fmt: skip
@@ -128,6 +149,14 @@ def mean_cars(rows: list[dict[str, Any]]) -> dict[str, float]:
     return {car: sum(r["cars"][car] for r in rows) / len(rows) for car in rows[0]["cars"]}
 
 
+def difference(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> str:
+    """By how much the mean Dice differs, with the interval over cars of the difference."""
+    mine, other = mean_cars(ours), mean_cars(theirs)
+    gain = {car: mine[car] - other[car] for car in mine}
+    low, high = interval(gain)
+    return f"{sum(gain.values()) / len(gain):+.4f} ({low:+.4f} to {high:+.4f})"
+
+
 def table(rows: list[dict[str, Any]], split: str) -> str:
     """Experiments on one split as Markdown; from the second line on with the difference to the first.
 
@@ -139,29 +168,28 @@ def table(rows: list[dict[str, Any]], split: str) -> str:
     }
     base_name, base = next((name, seeds) for name, seeds in found.items() if seeds)
     lines = [
-        "| recipe | seeds | Dice | accuracy | against `quick` (95 % interval) | minutes | parameters |",
+        "| recipe | seeds | Dice (of the seeds) | accuracy | against `quick` (95 % interval) "
+        "| minutes | parameters |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, seeds in found.items():
         if not seeds:
             continue
         mine = [*seeds.values()]
-        dice, accuracy, minutes = (
-            sum(r[key] for r in mine) / len(mine) for key in ("dice", "accuracy", "train_minutes")
-        )
+        dice, accuracy = (sum(r[key] for r in mine) / len(mine) for key in ("dice", "accuracy"))
+        times = [r["train_minutes"] for r in mine if r["train_minutes"] is not None]
+        minutes = f"{sum(times) / len(times):.1f}" if times else "not timed"
         if name == base_name:
             low, high = interval(mean_cars(mine))
             against = f"({low:.4f} to {high:.4f})"
         else:
             both = sorted(seeds.keys() & base.keys())
-            ours = mean_cars([seeds[seed] for seed in both])
-            theirs = mean_cars([base[seed] for seed in both])
-            gain = {car: ours[car] - theirs[car] for car in ours}
-            low, high = interval(gain)
-            against = f"{sum(gain.values()) / len(gain):+.4f} ({low:+.4f} to {high:+.4f})"
+            against = difference([seeds[n] for n in both], [base[n] for n in both]) if both else ""
+        each = [r["dice"] for r in mine]
         lines.append(
-            f"| {EXPERIMENTS[name].title} | {len(seeds)} | {dice:.4f} | {accuracy:.4f} | {against} "
-            f"| {minutes:.1f} | {mine[0]['parameters']:,} |"
+            f"| {EXPERIMENTS[name].title} | {len(seeds)} | {dice:.4f} ({min(each):.4f} to {max(each):.4f}) "
+            f"| {accuracy:.4f} | {against} "
+            f"| {minutes} | {mine[0]['parameters']:,} |"
         )
     return "\n".join(lines)
 
@@ -193,6 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
     c.add_argument("--split", choices=("val", "test"), default="val", help="cars to score on (val)")
     c.add_argument("--work", type=Path, default=Path("outputs") / "protocol", help="checkpoints")
     c.add_argument("--results", type=Path, default=RESULTS)
+    c.add_argument("--untimed", action="store_true", help="the machine is busy: keep no times")
     c = commands.add_parser("tables", help="write the tables into a Markdown file")
     c.add_argument("--results", type=Path, default=RESULTS)
     c.add_argument("--into", type=Path, default=Path("README.md"))
@@ -206,7 +235,7 @@ def main(arguments: list[str] | None = None) -> int:
         for seed in args.seeds:
             for name in args.names:
                 row = run(name, args.data, seed=seed, split=args.split, work=args.work,
-                          results=args.results)  # fmt: skip
+                          results=args.results, timed=not args.untimed)  # fmt: skip
                 print(f"{name}, seed {seed}, {args.split} cars: Dice {row['dice']:.4f}", flush=True)
     except (ValueError, training.TrainingError, OSError) as error:
         print(f"protocol: {' '.join(str(error).splitlines())}", file=sys.stderr)

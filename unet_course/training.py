@@ -50,7 +50,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         depth=4,
         growth="linear",
         stem=2,
-        images=5900,
+        images=7400,
         half=0.75,
         batch_size=4,
         lr=4e-3,
@@ -139,7 +139,7 @@ def fit(
 
     Returns:
         The model with the best weights, on the CPU, and the history: a dictionary per epoch, in which
-        ``half`` is the share of its steps that were at half size.
+        ``small`` is the share of its steps that were at half size.
 
     Raises:
         TrainingError: the loss is not a number, a split is empty, the network has another number of
@@ -256,7 +256,7 @@ def fit(
                 bar.update()
             if n_small < steps:
                 small_set = small_val = None  # their caches are not needed again
-            row = {"epoch": epoch + 1, "half": n_small / steps, "train_loss": total / steps}
+            row = {"epoch": epoch + 1, "small": n_small / steps, "train_loss": total / steps}
             for statistic in model.buffers():  # batch norm's, which processes count on their own
                 if statistic.is_floating_point():
                     statistic.copy_(accelerator.reduce(statistic, "mean"))
@@ -328,7 +328,7 @@ def train(
         raise ValueError(f"target {target!r}: expected one of {', '.join(TARGETS)}")
     splits = data.load_split(data_dir, split_file=split_file)
     info = run_info(data_dir, splits, preset, seed, target=target, init=init, cars=cars)
-    info["recipe"] |= changes or {}
+    info["recipe"] |= json.loads(json.dumps(changes or {}))
     samples = splits["train"]
     if cars is not None:
         samples = data.draw_cars(samples, cars, seed=seed)

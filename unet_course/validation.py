@@ -63,7 +63,9 @@ def best_epoch(history: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
     """The epoch whose weights are kept: the one best in Dice of the car, for parts in mean IoU.
 
     A network tells car from background long before it has found the mirrors, so the car's Dice would
-    stop asking too early. Epochs that were validated at half size (``half`` is 1) count only while
+    stop asking too early. Epochs that were validated at half size (``small`` is 1) count only while
     there is no other: their scores are of another, easier or harder, task.
     """
-    return max(history, key=lambda row: (row["half"] < 1, row.get("val_mean_iou", row["val_dice"])))
+    return max(
+        history, key=lambda row: (row["small"] < 1, row.get("val_mean_iou", row["val_dice"]))
+    )

@@ -77,6 +77,58 @@ def threshold_curve(
     return style.close(figure)
 
 
+def reliability(said: Sequence[float], found: Sequence[float], pixels: Sequence[float]) -> Figure:
+    """How often pixels are car, by the probability that the network gives them.
+
+    Args:
+        said, found: for each bin the mean probability of its pixels, and the share that is car.
+        pixels: how many there are in each bin.
+    """
+    said, found, pixels = (np.asarray(values, dtype=float) for values in (said, found, pixels))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.2))
+    left.plot([0, 1], [0, 1], color=style.GREY, lw=1, ls=":", label="said and found agree")
+    left.plot(said, found, "o-", ms=4, color=PREDICTION)
+    middle = slice(1, -1)  # without the pixels of which the network is sure
+    gap = np.average(np.abs(found - said)[middle], weights=np.maximum(pixels[middle], 1e-9))
+    left.set_title(f"Where unsure, it is off by {gap:.2f} on average")
+    left.set(xlabel="probability that the network says", ylabel="share that is car")
+    left.legend(loc="upper left")
+    right.bar(np.arange(len(said)) + 0.5, 100 * pixels / pixels.sum(), 0.9, color=PREDICTION)
+    right.set(yscale="log", xlabel="probability that the network says", ylabel="pixels (%)")
+    ticks = np.linspace(0, len(said), 6)
+    right.set_xticks(ticks, [f"{tick / len(said):.1f}" for tick in ticks])
+    right.set_title(f"Of {pixels[middle].sum() / pixels.sum():.1%} of the pixels it is unsure")
+    return style.close(figure)
+
+
+def errors_by_part(names: Sequence[str], missed: object, claimed: object, size: object) -> Figure:
+    """Wrong pixels by the part of the car that they belong to, or lie nearest to.
+
+    Args:
+        missed: for each part, its pixels that were taken for background.
+        claimed: for each part, background pixels nearest to it that were taken for car.
+        size: how many pixels the part has.
+    """
+    missed, claimed, size = (np.asarray(values, dtype=float) for values in (missed, claimed, size))
+    total = missed.sum() + claimed.sum()
+    rate = 100 * missed / np.maximum(size, 1)
+    figure, ax = plt.subplots(figsize=(WIDTH, 2.9))
+    for offset, wrong, color, label in (
+        (-0.2, missed, FALSE_NEGATIVE, "its own pixels, taken for background"),
+        (0.2, claimed, FALSE_POSITIVE, "background beside it, taken for car"),
+    ):
+        y = np.arange(len(names)) + offset
+        ax.barh(y, 100 * wrong / total, 0.38, color=color, label=label)
+    for y, (wrong, share) in enumerate(zip(missed, rate, strict=True)):
+        ax.text(100 * wrong / total, y - 0.2, f" {share:.1f} % of it", va="center", fontsize=8.5)
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    ax.set_xlabel("share of all wrong pixels (%)")
+    ax.set_title(f"Of the {names[int(rate.argmax())]} most is missed: {rate.max():.1f} %")
+    ax.legend(loc="lower right")
+    return style.close(figure)
+
+
 def errors_by_distance(distance: Sequence[float], outside: object, inside: object) -> Figure:
     """Share of wrong pixels at each distance from the true outline, outside and inside the car.
 

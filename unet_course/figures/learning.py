@@ -182,13 +182,13 @@ def curves(history: Sequence[Mapping[str, float]], *, epochs: int | None = None)
         right.set_title(f"{name} on cars not trained on: {found}")
         right.set_ylim(max(0.0, min(score) - 0.02), 1)
         _log_axis(left, [row[key] for row in history for key in ("train_loss", "val_loss")])
-    for ax, label in ((left, "loss"), (right, unit)):
+    for ax, label, free in ((left, "loss", 0.93), (right, unit, 0.03)):  # where no curve runs
         ax.set(xlabel="epoch", ylabel=label, xlim=(0.5, max([epochs or 1, *epoch]) + 0.5))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        if small := sum(row.get("half", 0) for row in history):
+        if small := sum(row.get("small", 0) for row in history):
             ax.axvline(small + 0.5, color=GREY, linewidth=1, linestyle=":")
-            ax.text(small + 0.4, 0.02, "half size", transform=ax.get_xaxis_transform(),
-                    ha="right", color=GREY)  # fmt: skip
+            where = dict(transform=ax.get_xaxis_transform(), color=GREY)
+            ax.text(small + 0.4, free, "half size", ha="right", **where)
     plt.close(figure)
     return figure
 
