@@ -168,7 +168,7 @@ def table(rows: list[dict[str, Any]], split: str) -> str:
     }
     base_name, base = next((name, seeds) for name, seeds in found.items() if seeds)
     lines = [
-        "| recipe | seeds | Dice (of the seeds) | accuracy | against `quick` (95 % interval) "
+        "| recipe | seeds | Dice (of the seeds) | accuracy | 95 % interval, or difference from `quick` "
         "| minutes | parameters |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]

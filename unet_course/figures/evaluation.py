@@ -123,6 +123,7 @@ def errors_by_part(names: Sequence[str], missed: object, claimed: object, size: 
         ax.text(100 * wrong / total, y - 0.2, f" {share:.1f} % of it", va="center", fontsize=8.5)
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
+    ax.margins(x=0.1)
     ax.set_xlabel("share of all wrong pixels (%)")
     ax.set_title(f"Of the {names[int(rate.argmax())]} most is missed: {rate.max():.1f} %")
     ax.legend(loc="lower right")

@@ -82,10 +82,10 @@ def feature_maps(levels: Sequence[tuple[str, Sequence[object], Sequence[object]]
     height = 0.95 * WIDTH / (2 * n + 0.5) * shape[0] / shape[1] + 0.05
     figure, axes = plt.subplots(
         len(levels), 2 * n + 1, figsize=(WIDTH, len(levels) * height + 0.3), squeeze=False,
-        width_ratios=[*[1] * n, 0.1, *[1] * n], layout="none",
+        width_ratios=[*[1] * n, 0.1, *[1] * n], layout="none", dpi=PHOTO_DPI,
     )  # fmt: skip
     figure.subplots_adjust(
-        left=0.045,
+        left=0.055,
         right=1,
         bottom=0,
         top=1 - 0.25 / figure.get_figheight(),
@@ -98,7 +98,7 @@ def feature_maps(levels: Sequence[tuple[str, Sequence[object], Sequence[object]]
         for ax, channel in [*zip(row, encoder), *zip(row[n + 1 :], decoder)]:  # noqa: B905
             ax.set_axis_on()
             _show(ax, np.asarray(channel), cmap="gray")
-        row[0].set_ylabel(label, color=style.INK, fontsize=8)
+        row[0].set_ylabel(label, color=style.INK, fontsize=10)
     axes[0, 0].set_title("encoder: what the skip carries", color=style.IMAGE)
     axes[0, n + 1].set_title("decoder: after the skip came in", color=style.INK)
     return style.close(figure)
