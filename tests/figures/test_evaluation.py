@@ -64,6 +64,25 @@ def test_errors_by_distance_draws_the_shares_of_each_side_in_its_colour():
     assert "88% of all wrong pixels lie within 2 pixels" in title(ax)  # 35 of 40
 
 
+def test_reliability_measures_the_gap_where_the_network_is_unsure():
+    said, found, pixels = [0.0, 0.3, np.nan, 1.0], [0.0, 0.5, np.nan, 1.0], [700, 100, 0, 200]
+    left, right = evaluation.reliability(said, found, pixels).axes
+    assert title(left) == "Where unsure, it is off by 0.20 on average"
+    assert title(right) == "Of 10.0% of the pixels it is unsure"
+    assert [bar.get_height() for bar in right.patches] == [70, 10, 0, 20]
+    sure = evaluation.reliability([0.0, np.nan, 1.0], [0.0, np.nan, 1.0], [5, 0, 5])
+    assert title(sure.axes[0]) == "Where unsure, it is off by 0.00 on average"
+
+
+def test_errors_by_part_gives_shares_of_all_errors_and_the_loss_of_each_part():
+    figure = evaluation.errors_by_part(["body", "mirrors"], [6, 1], [3, 0], [600, 10])
+    (ax,) = figure.axes
+    assert title(ax) == "Of the mirrors most is missed: 10.0 %"
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([60, 10, 30, 0])
+    assert [text.get_text() for text in ax.texts] == [" 1.0 % of it", " 10.0 % of it"]
+    evaluation.errors_by_part(["body"], [0], [0], [5])  # nothing wrong, nothing divided by 0
+
+
 def test_errors_by_distance_of_a_perfect_prediction():
     none = [[0, 0, 0], [9, 9, 9]]
     assert (

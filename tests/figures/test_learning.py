@@ -9,9 +9,9 @@ from unet_course.figures import learning
 from unet_course.figures.style import FALSE_NEGATIVE, FALSE_POSITIVE, IMAGE, PREDICTION, TRUTH
 
 HISTORY = [
-    {"epoch": 1, "train_loss": 0.9, "val_loss": 0.8, "val_dice": 0.70, "lr": 4e-3},
-    {"epoch": 2, "train_loss": 0.2, "val_loss": 0.3, "val_dice": 0.95, "lr": 2e-3},
-    {"epoch": 3, "train_loss": 0.1, "val_loss": 0.4, "val_dice": 0.90, "lr": 0.0},
+    {"epoch": 1, "small": 0.0, "train_loss": 0.9, "val_loss": 0.8, "val_dice": 0.70, "lr": 4e-3},
+    {"epoch": 2, "small": 0.0, "train_loss": 0.2, "val_loss": 0.3, "val_dice": 0.95, "lr": 2e-3},
+    {"epoch": 3, "small": 0.0, "train_loss": 0.1, "val_loss": 0.4, "val_dice": 0.90, "lr": 0.0},
 ]
 
 
@@ -101,6 +101,23 @@ def test_curves_of_parts_show_the_mean_iou_that_chooses_the_epoch():
     expected = f"Mean IoU of parts on cars not trained on: best {0.1 * best:.4f}, epoch {best}"
     assert right.get_title(loc="left") == expected
     assert right.lines[0].get_ydata().tolist() == [row["val_mean_iou"] for row in history]
+
+
+def test_curves_say_until_when_the_photos_were_small():
+    history = [row | {"small": small} for row, small in zip(HISTORY, (1, 0.5, 0), strict=True)]
+    for ax in learning.curves(history).axes:
+        assert ax.lines[-1].get_xdata()[0] == 2.0  # the middle of the second epoch
+        assert texts(ax) == ["half size"]
+    assert all(texts(ax) == [] for ax in learning.curves(HISTORY).axes)
+
+
+def test_weight_map_shows_mask_and_weights_with_their_range():
+    mask = np.eye(4)
+    left, right, scale = learning.weight_map(mask, 1 + 4 * mask).axes
+    assert right.get_title(loc="left") == "The weights: 1 to 5"
+    np.testing.assert_array_equal(right.images[0].get_array(), 1 + 4 * mask)
+    np.testing.assert_allclose(left.images[0].get_array()[0, 0], to_rgb(TRUTH))
+    assert scale.get_ylabel() == "weight of a pixel"
 
 
 @pytest.mark.parametrize("n", [0, 1])

@@ -88,8 +88,10 @@ def reliability(said: Sequence[float], found: Sequence[float], pixels: Sequence[
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.2))
     left.plot([0, 1], [0, 1], color=style.GREY, lw=1, ls=":", label="said and found agree")
     left.plot(said, found, "o-", ms=4, color=PREDICTION)
-    middle = slice(1, -1)  # without the pixels of which the network is sure
-    gap = np.average(np.abs(found - said)[middle], weights=np.maximum(pixels[middle], 1e-9))
+    middle = pixels > 0
+    middle[[0, -1]] = False  # the pixels of which the network is sure
+    unsure = pixels[middle].sum()
+    gap = (np.abs(found - said)[middle] * pixels[middle]).sum() / max(unsure, 1)
     left.set_title(f"Where unsure, it is off by {gap:.2f} on average")
     left.set(xlabel="probability that the network says", ylabel="share that is car")
     left.legend(loc="upper left")
@@ -97,7 +99,7 @@ def reliability(said: Sequence[float], found: Sequence[float], pixels: Sequence[
     right.set(yscale="log", xlabel="probability that the network says", ylabel="pixels (%)")
     ticks = np.linspace(0, len(said), 6)
     right.set_xticks(ticks, [f"{tick / len(said):.1f}" for tick in ticks])
-    right.set_title(f"Of {pixels[middle].sum() / pixels.sum():.1%} of the pixels it is unsure")
+    right.set_title(f"Of {unsure / pixels.sum():.1%} of the pixels it is unsure")
     return style.close(figure)
 
 
@@ -110,7 +112,7 @@ def errors_by_part(names: Sequence[str], missed: object, claimed: object, size: 
         size: how many pixels the part has.
     """
     missed, claimed, size = (np.asarray(values, dtype=float) for values in (missed, claimed, size))
-    total = missed.sum() + claimed.sum()
+    total = max(missed.sum() + claimed.sum(), 1)
     rate = 100 * missed / np.maximum(size, 1)
     figure, ax = plt.subplots(figsize=(WIDTH, 2.9))
     for offset, wrong, color, label in (
