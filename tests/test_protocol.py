@@ -1,11 +1,13 @@
 """The protocol: runs that are kept and not repeated, and tables that say what the scores say."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from unet_course import protocol, training
+from unet_course import data, protocol, training
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -18,6 +20,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         batch_size=4, lr=1e-2,
     )  # fmt: skip
     monkeypatch.setitem(training.PRESETS, "quick", recipe)
+    monkeypatch.setitem(training.PRESETS, "full", recipe | dict(width=4))
 
 
 def row(experiment: str, seed: int, dice: dict[str, float], split: str = "val") -> dict:
@@ -30,39 +33,68 @@ def row(experiment: str, seed: int, dice: dict[str, float], split: str = "val") 
 
 def test_a_run_is_trained_once_scored_and_kept(small, dataset, tmp_path, monkeypatch):
     options = dict(work=tmp_path / "work", results=tmp_path / "results.json")
-    first = protocol.run("unweighted", dataset, seed=1, split="test", **options)
-    assert (first["experiment"], first["seed"], first["split"]) == ("unweighted", 1, "test")
+    first = protocol.run("half", dataset, seed=1, split="test", **options)
+    assert (first["experiment"], first["seed"], first["split"]) == ("half", 1, "test")
     assert first["recipe"]["loss"] == "bce_dice"
     assert first["n_cars"] == len(first["cars"])
     assert first["dice"] == pytest.approx(sum(first["cars"].values()) / len(first["cars"]))
     assert 0 < first["train_minutes"] < 1
-    untimed = protocol.run("unweighted", dataset, seed=1, split="test", timed=False, **options)
+    untimed = protocol.run("half", dataset, seed=1, split="test", timed=False, **options)
     assert untimed == first | {"train_minutes": None}
     protocol.keep(first, options["results"])
     assert protocol.read(options["results"]) == [first]
     monkeypatch.setattr(training, "validate", None)  # what training cannot do without
-    again = protocol.run("unweighted", dataset, seed=1, split="val", **options)
+    again = protocol.run("half", dataset, seed=1, split="val", **options)
     assert again["train_minutes"] == first["train_minutes"]
     assert protocol.read(options["results"]) == [first, again]
 
 
-@pytest.mark.parametrize("name", protocol.EXPERIMENTS)
-def test_every_experiment_changes_what_its_training_uses(
-    name, small, dataset, tmp_path, monkeypatch
-):
-    started = []
+@pytest.fixture
+def started(small, dataset, tmp_path, monkeypatch) -> Callable[[str], dict]:
+    """What an experiment trains with, flat, without training."""
+    found = {}
 
     def fit(model, train_set, *_, **options):
-        started.append((model.config, train_set.size, len(train_set.augment.transforms), options))
+        del options["info"]
+        options |= {"size": train_set.size, "augmentations": len(train_set.augment.transforms)}
+        found.update(model.config | options)
+
+    def start(name: str) -> dict:
+        found.clear()
+        preset, _, changes, _ = protocol.EXPERIMENTS[name]
+        training.train(dataset, tmp_path, preset=preset, changes=changes)
+        return dict(found)
 
     monkeypatch.setattr(training, "fit", fit)
-    for experiment in ("quick", name):
-        preset, _, changes = protocol.EXPERIMENTS[experiment]
-        training.train(dataset, tmp_path, preset=preset, changes=changes)
-    base, changed = started
-    for _, _, _, options in started:
-        del options["info"]
-    assert (base != changed) == (name != "quick")
+    return start
+
+
+# What a rung changes beside what it is named after: where a photo takes another time, their number.
+EXPECTED = {
+    "stem": {"stem", "size"},
+    "linear": {"growth"},
+    "batch-4": {"batch_size"},
+    "half": {"half", "epochs"},
+    "quick": {"loss_function"},
+    "full": {"width"},  # and, in the real presets, `images`
+    "colourless": {"augmentations"},
+    "group": {"norm"},
+    "bilinear": {"up"},
+}
+
+
+@pytest.mark.parametrize("name", protocol.EXPERIMENTS)
+def test_an_experiment_differs_in_one_thing_from_what_it_is_compared_with(name, started):
+    against = protocol.EXPERIMENTS[name].against
+    if against is None:
+        return
+    ours, theirs = started(name), started(against)
+    assert {key for key in ours if ours[key] != theirs[key]} == EXPECTED[name]
+
+
+def test_full_is_quick_with_more_channels_and_photos():
+    quick, full = training.PRESETS["quick"], training.PRESETS["full"]
+    assert {key for key in full if full[key] != quick.get(key)} == {"width", "images"}
 
 
 def test_a_row_takes_the_place_of_its_predecessor(tmp_path):
@@ -70,7 +102,7 @@ def test_a_row_takes_the_place_of_its_predecessor(tmp_path):
     rows = [
         row("quick", 0, {"a": 0.5}),
         row("quick", 1, {"a": 0.6}),
-        row("unweighted", 0, {"a": 0.4}),
+        row("full", 0, {"a": 0.4}),
     ]
     for each in reversed(rows):
         protocol.keep(each, results)
@@ -82,23 +114,25 @@ def test_a_row_takes_the_place_of_its_predecessor(tmp_path):
 
 def test_a_table_compares_by_seed_and_by_car():
     rows = [
+        row("half", 0, {"a": 0.97, "b": 0.98}),  # without seed 1, which would flatter quick
         row("quick", 0, {"a": 0.98, "b": 0.99}),
         row("quick", 1, {"a": 0.96, "b": 0.97}),
-        row("unweighted", 0, {"a": 0.97, "b": 0.98}),  # without seed 1, which would flatter it
-        row("batch-8", 2, {"a": 0.5, "b": 0.5}) | {"train_minutes": None},
+        row("full", 2, {"a": 0.5, "b": 0.5}) | {"train_minutes": None},
         row("group", 0, {"a": 0.5, "b": 0.5}, split="test"),
     ]
     lines = protocol.table(rows, "val").splitlines()
     assert len(lines) == 5
     assert lines[2] == (
-        "| `quick` | 2 | 0.9750 (0.9650 to 0.9850) | 0.4875 | (0.9700 to 0.9800) | 1.2 | 1,234 |"
+        "| `half` | half the size in the first 75 % of steps | 1 | 0.9750 (0.9700 to 0.9800) "
+        "| 0.4875 |  | 1.2 | 1,234 |"
     )
     assert lines[3] == (
-        "| BCE without boundary weights | 1 | 0.9750 (0.9750 to 0.9750) | 0.4875 "
-        "| -0.0100 (-0.0100 to -0.0100) | 1.2 | 1,234 |"
+        "| `quick` | the preset, which adds boundary weights | 2 | 0.9750 (0.9700 to 0.9800) "
+        "| 0.4875 | +0.0100 (+0.0100 to +0.0100) on `half` | 1.2 | 1,234 |"
     )
     assert lines[4] == (
-        "| batches of 8 | 1 | 0.5000 (0.5000 to 0.5000) | 0.2500 |  | not timed | 1,234 |"
+        "| `full` | the preset: twice the channels, 27 passes | 1 | 0.5000 (0.5000 to 0.5000) "
+        "| 0.2500 |  |  | 1,234 |"
     )
 
 
@@ -122,8 +156,49 @@ def test_marks_that_make_no_sense_are_refused(text, tmp_path, capsys):
     (tmp_path / "text.md").write_text(text)
     arguments = ["tables", "--results", "none.json", "--into", str(tmp_path / "text.md")]
     assert protocol.main(arguments) == 1
-    assert "expected val or test" in capsys.readouterr().err
+    assert "expected one of val, test, originals" in capsys.readouterr().err
     assert (tmp_path / "text.md").read_text() == text
+
+
+def test_test_cars_are_scored_at_another_size_too(small, dataset, tmp_path):
+    cars = {s.car for s in data.load_split(dataset)["test"]}
+    large = tmp_path / "large"
+    for sample in data.find_samples(dataset):  # all cars, of which only those of the split count
+        for path, resampling in ((sample.image, 2), (sample.mask, 0)):
+            copy = large / path.parent.name / path.name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            with Image.open(path) as picture:
+                picture.resize((4 * picture.width, 4 * picture.height), resampling).save(copy)
+    options = dict(work=tmp_path / "work", results=tmp_path / "results.json", seed=0, split="test")
+    at_size = protocol.run("quick", dataset, **options)
+    larger = protocol.run("quick", dataset, originals=large, **options)
+    assert larger["split"] == "originals" and {*larger["cars"]} == cars
+    assert larger["n_images"] == at_size["n_images"]
+    width, height = at_size["resolution"].split("x")
+    assert larger["resolution"] == f"{4 * int(width)}x{4 * int(height)}"
+    assert protocol.read(options["results"]) == [larger, at_size]
+    for sample in data.find_samples(large):
+        if sample.car in cars:
+            sample.image.unlink()
+            sample.mask.unlink()
+    with pytest.raises(ValueError, match="none of the"):
+        protocol.run("quick", dataset, originals=large, **options)
+
+
+def test_a_table_by_car_has_a_column_for_each_experiment():
+    rows = [
+        row("quick", 0, {"a": 0.98, "b": 0.99}, split="originals"),
+        row("quick", 1, {"a": 0.96, "b": 0.97}, split="originals"),
+        row("full", 0, {"a": 0.99, "b": 0.995}, split="originals"),
+        row("full", 0, {"a": 0.1, "b": 0.1}),
+    ]
+    assert protocol.car_table(rows, "originals").splitlines() == [
+        "| car | `quick` (seeds: 2) | `full` (seeds: 1) |",
+        "| --- | --- | --- |",
+        "| a | 0.9700 | 0.9900 |",
+        "| b | 0.9800 | 0.9950 |",
+        "| mean | 0.9750 | 0.9925 |",
+    ]
 
 
 def test_a_missing_folder_ends_the_command_with_one_line(tmp_path, capsys):

@@ -2,8 +2,9 @@
 
 ``python -m unet_course.protocol run quick --data carvana480`` trains the preset `quick` with three
 seeds, scores each network on the validation cars, and keeps the scores in ``outputs/results.json``;
-``--split test`` scores them on the test cars. A run that was stopped goes on, one that is finished is
-not trained again. ``python -m unet_course.protocol tables`` writes the tables into README.md.
+``--split test`` scores them on the test cars, ``--originals carvana`` on those of the test cars that are
+in another folder, at that folder's size. A run that was stopped goes on, one that is finished is not
+trained again. ``python -m unet_course.protocol tables`` writes the tables into README.md.
 """
 
 from __future__ import annotations
@@ -26,40 +27,34 @@ RESULTS = Path("outputs") / "results.json"
 
 
 class Experiment(NamedTuple):
-    """One recipe: a preset, what is changed in it, and what a table calls it."""
+    """One recipe: a preset, what is changed in it, what a table calls it and compares it with."""
 
     preset: str
     title: str
     changes: dict[str, Any]
+    against: str | None
 
 
-# The first is what the others are compared with. Each of them but the last changes one thing; where
-# that thing changes how long a photo takes, `images` is changed too, so that the run takes about as long.
+# Up to `full` a ladder from lesson 02's network, on which each rung changes one thing more; the changes
+# are told from `quick` down, each adding to that of the rung above it. Below the ladder, what `quick`
+# might have done otherwise. The first four rungs see each photo three times, which takes a little
+# longer than the five times of `quick`, most of which are at half size.
+_HALF = dict(loss="bce_dice")
+_BATCH = _HALF | dict(half=0.0, images=4500)
+_LINEAR = _BATCH | dict(batch_size=8)
+_STEM = _LINEAR | dict(growth="double")
+_PLAIN = _STEM | dict(stem=1, size=(240, 160))
 EXPERIMENTS = {
-    "quick": Experiment("quick", "`quick`", {}),
-    "unweighted": Experiment("quick", "BCE without boundary weights", dict(loss="bce_dice")),
-    "one-size": Experiment("quick", "full size in all steps", dict(half=0.0, images=4500)),
-    "no-stem": Experiment(
-        "quick", "no stem, photos at 240x160", dict(stem=1, size=(240, 160), half=0.0, images=4500)
-    ),
-    "double": Experiment("quick", "channels double at each level", dict(growth="double")),
-    "batch-8": Experiment("quick", "batches of 8", dict(batch_size=8)),
-    "colourless": Experiment("quick", "no change of colours, flips only", dict(colours=0.0)),
-    "group": Experiment("quick", "group norm", dict(norm="group")),
-    "bilinear": Experiment("quick", "bilinear upsampling", dict(up="bilinear")),
-    "plain": Experiment(
-        "quick",
-        "none of it: lesson 02's plain U-Net at 240x160",
-        dict(
-            stem=1,
-            growth="double",
-            size=(240, 160),
-            half=0.0,
-            images=4500,
-            batch_size=8,
-            loss="bce_dice",
-        ),
-    ),
+    "plain": Experiment("quick", "lesson 02's plain U-Net, photos at 240x160", _PLAIN, None),
+    "stem": Experiment("quick", "photos at 480x320, through a stem of 2", _STEM, "plain"),
+    "linear": Experiment("quick", "channels grow by steps, not by doubling", _LINEAR, "stem"),
+    "batch-4": Experiment("quick", "batches of 4, not 8", _BATCH, "linear"),
+    "half": Experiment("quick", "half the size in the first 75 % of steps", _HALF, "batch-4"),
+    "quick": Experiment("quick", "the preset, which adds boundary weights", {}, "half"),
+    "full": Experiment("full", "the preset: twice the channels, 27 passes", {}, "quick"),
+    "colourless": Experiment("quick", "no change of colours, flips only", dict(colours=0), "quick"),
+    "group": Experiment("quick", "group norm for batch norm", dict(norm="group"), "quick"),
+    "bilinear": Experiment("quick", "bilinear upsampling", dict(up="bilinear"), "quick"),
 }
 
 
@@ -70,6 +65,7 @@ def run(
     seed: int,
     split: str,
     work: Path,
+    originals: Path | None = None,
     results: Path = RESULTS,
     timed: bool = True,
 ) -> dict[str, Any]:
@@ -78,6 +74,8 @@ def run(
     Args:
         split: the cars to score on, ``"val"`` or ``"test"``.
         work: where checkpoints go, one folder per experiment and seed.
+        originals: a folder with larger copies of the photos of some of the cars; these are then
+            scored instead, and the row says ``"originals"`` for the split.
         results: the JSON file in which the row takes its place.
         timed: keep how long training took; not where the machine was busy with other things.
 
@@ -87,7 +85,14 @@ def run(
 
     Raises:
         DataError, TrainingError, CheckpointError, OSError: as `training.train`.
+        ValueError: none of the cars is in ``originals``.
     """
+    samples = data.load_split(data_dir)[split]
+    if originals:
+        cars = {s.car for s in samples}
+        samples, split = [s for s in data.find_samples(originals) if s.car in cars], "originals"
+        if not samples:
+            raise ValueError(f"{originals}: none of the {len(cars)} cars to score is there")
     experiment = EXPERIMENTS[name]
     folder = work / f"{name}-{seed}"
     training.train(
@@ -99,7 +104,6 @@ def run(
         resume=True,
     )
     checkpoint = load_checkpoint(folder / "unet.safetensors")
-    samples = data.load_split(data_dir)[split]
     photos = (
         (s.id, s.car, *data.read_pair(s)) for s in progress(samples, desc=f"scoring {name}-{seed}")
     )
@@ -149,49 +153,72 @@ def mean_cars(rows: list[dict[str, Any]]) -> dict[str, float]:
     return {car: sum(r["cars"][car] for r in rows) / len(rows) for car in rows[0]["cars"]}
 
 
-def difference(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> str:
-    """By how much the mean Dice differs, with the interval over cars of the difference."""
+def gain(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> tuple[float, float, float]:
+    """By how much the mean Dice of ours is higher, and the 95 % interval over cars of the difference."""
     mine, other = mean_cars(ours), mean_cars(theirs)
-    gain = {car: mine[car] - other[car] for car in mine}
-    low, high = interval(gain)
-    return f"{sum(gain.values()) / len(gain):+.4f} ({low:+.4f} to {high:+.4f})"
+    difference = {car: mine[car] - other[car] for car in mine}
+    return sum(difference.values()) / len(difference), *interval(difference)
+
+
+def by_name(rows: list[dict[str, Any]], split: str) -> dict[str, list[dict[str, Any]]]:
+    """The rows of one split by experiment, in the order of `EXPERIMENTS`, those without rows left out."""
+    found = {
+        name: [r for r in rows if (r["experiment"], r["split"]) == (name, split)]
+        for name in EXPERIMENTS
+    }
+    return {name: mine for name, mine in found.items() if mine}
+
+
+def paired(
+    ours: list[dict[str, Any]], theirs: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of both whose seeds both have, so that no seed flatters either."""
+    both = {r["seed"] for r in ours} & {r["seed"] for r in theirs}
+    return [r for r in ours if r["seed"] in both], [r for r in theirs if r["seed"] in both]
 
 
 def table(rows: list[dict[str, Any]], split: str) -> str:
-    """Experiments on one split as Markdown; from the second line on with the difference to the first.
-
-    The difference is paired, by seed and by car: only seeds that both have are compared.
-    """
-    found = {
-        name: {r["seed"]: r for r in rows if (r["experiment"], r["split"]) == (name, split)}
-        for name in EXPERIMENTS
-    }
-    base_name, base = next((name, seeds) for name, seeds in found.items() if seeds)
+    """Experiments on one split as Markdown, each with its `gain` on the one it is compared with."""
+    found = by_name(rows, split)
     lines = [
-        "| recipe | seeds | Dice (of the seeds) | accuracy | 95 % interval, or difference from `quick` "
+        "| name | recipe | seeds | Dice (95 % over cars) | accuracy | gain in Dice (95 % over cars) "
         "| minutes | parameters |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for name, seeds in found.items():
-        if not seeds:
-            continue
-        mine = [*seeds.values()]
+    for name, mine in found.items():
+        _, title, _, against = EXPERIMENTS[name]
         dice, accuracy = (sum(r[key] for r in mine) / len(mine) for key in ("dice", "accuracy"))
         times = [r["train_minutes"] for r in mine if r["train_minutes"] is not None]
-        minutes = f"{sum(times) / len(times):.1f}" if times else "not timed"
-        if name == base_name:
-            low, high = interval(mean_cars(mine))
-            against = f"({low:.4f} to {high:.4f})"
-        else:
-            both = sorted(seeds.keys() & base.keys())
-            against = difference([seeds[n] for n in both], [base[n] for n in both]) if both else ""
-        each = [r["dice"] for r in mine]
+        minutes = f"{sum(times) / len(times):.1f}" if times else ""
+        ours, theirs = paired(mine, found.get(against, []))
+        gained = ""
+        if ours:
+            mean, low, high = gain(ours, theirs)
+            gained = f"{mean:+.4f} ({low:+.4f} to {high:+.4f}) on `{against}`"
+        low, high = interval(mean_cars(mine))
         lines.append(
-            f"| {EXPERIMENTS[name].title} | {len(seeds)} | {dice:.4f} ({min(each):.4f} to {max(each):.4f}) "
-            f"| {accuracy:.4f} | {against} "
-            f"| {minutes} | {mine[0]['parameters']:,} |"
+            f"| `{name}` | {title} | {len(mine)} | {dice:.4f} ({low:.4f} to {high:.4f}) "
+            f"| {accuracy:.4f} | {gained} | {minutes} | {mine[0]['parameters']:,} |"
         )
     return "\n".join(lines)
+
+
+def car_table(rows: list[dict[str, Any]], split: str) -> str:
+    """Mean Dice of each car as Markdown, a column for each experiment (the mean of its seeds).
+
+    For so few cars that an interval would say nothing.
+    """
+    found = by_name(rows, split)
+    columns = {name: mean_cars(mine) for name, mine in found.items()}
+    header = [f"`{name}` (seeds: {len(mine)})" for name, mine in found.items()]
+    lines = [f"| car | {' | '.join(header)} |", "| --- |" + " --- |" * len(header)]
+    for car in next(iter(columns.values())):
+        lines.append(f"| {car} | " + " | ".join(f"{c[car]:.4f}" for c in columns.values()) + " |")
+    means = (sum(c.values()) / len(c) for c in columns.values())
+    return "\n".join([*lines, "| mean | " + " | ".join(f"{m:.4f}" for m in means) + " |"])
+
+
+TABLES = {"val": table, "test": table, "originals": car_table}
 
 
 def fill(text: str, rows: list[dict[str, Any]]) -> str:
@@ -200,11 +227,11 @@ def fill(text: str, rows: list[dict[str, Any]]) -> str:
     for i, piece in enumerate(pieces[1:], start=1):
         split, _, rest = piece.partition(" -->")
         _, end, after = rest.partition("<!-- /results -->")
-        if split not in data.SPLITS or not end:
+        if split not in TABLES or not end:
             raise ValueError(
-                f"results: {split!r}: expected val or test, and <!-- /results --> below"
+                f"results: {split!r}: expected one of {', '.join(TABLES)}, and <!-- /results --> below"
             )
-        pieces[i] = f"{split} -->\n{table(rows, split)}\n{end}{after}"
+        pieces[i] = f"{split} -->\n{TABLES[split](rows, split)}\n{end}{after}"
     return "<!-- results: ".join(pieces)
 
 
@@ -219,6 +246,7 @@ def main(arguments: list[str] | None = None) -> int:
     c.add_argument("--data", type=Path, required=True, help="real photos at 480x320")
     c.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     c.add_argument("--split", choices=("val", "test"), default="val", help="cars to score on (val)")
+    c.add_argument("--originals", type=Path, help="score larger copies of these cars' photos")
     c.add_argument("--work", type=Path, default=Path("outputs") / "protocol", help="checkpoints")
     c.add_argument("--results", type=Path, default=RESULTS)
     c.add_argument("--untimed", action="store_true", help="the machine is busy: keep no times")
@@ -235,8 +263,9 @@ def main(arguments: list[str] | None = None) -> int:
         for seed in args.seeds:
             for name in args.names:
                 row = run(name, args.data, seed=seed, split=args.split, work=args.work,
-                          results=args.results, timed=not args.untimed)  # fmt: skip
-                print(f"{name}, seed {seed}, {args.split} cars: Dice {row['dice']:.4f}", flush=True)
+                          originals=args.originals, results=args.results,
+                          timed=not args.untimed)  # fmt: skip
+                print(f"{name}, seed {seed}, {row['split']}: Dice {row['dice']:.4f}", flush=True)
     except (ValueError, training.TrainingError, OSError) as error:
         print(f"protocol: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 1
