@@ -5,10 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+import torch
 from benchmarks import __main__ as command
+from benchmarks import race
 from benchmarks.comparison import Spread, compare, number, table
 from benchmarks.networks import CLASSIC, multiply_adds
 
+from unet_course import data, losses, protocol
 from unet_course.model import UNet, count_parameters
 
 
@@ -77,3 +80,74 @@ def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit):
         command.main(["speed"])
     assert "'speed': expected some of training, inference" in capsys.readouterr().err
+
+
+@pytest.fixture
+def sprint(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A recipe of eight photos that is scored after every step, and never reaches the goal."""
+    small = race.SPRINT._replace(
+        network=lambda: UNet(width=2, depth=2), size=(24, 16), batch=2, photos=16, check=0,
+        loss=losses.bce_dice,
+    )  # fmt: skip
+    monkeypatch.setitem(race.RECIPES, "sprint", small)
+    monkeypatch.setattr(race, "GOAL", 2)
+    return "sprint"
+
+
+def test_a_race_that_was_stopped_ends_as_one_that_was_not(sprint, dataset, tmp_path) -> None:
+    samples = data.load_split(dataset)
+
+    def start(work: str) -> race.Contestant:
+        (tmp_path / work).mkdir(exist_ok=True)
+        return race.Contestant(sprint, 0, samples, tmp_path / work, 60)
+
+    whole, stopped = start("whole"), start("stopped")
+    for turn in range(8):
+        if turn in (3, 5):
+            stopped = start("stopped")
+        for contestant in (whole, stopped):
+            contestant.train()
+            contestant.check()
+    assert whole.finished and stopped.finished and not whole.reached
+    assert whole.step == 8 and stopped.curve[-1]["photos"] == 16
+    assert [c["dice"] for c in whole.curve] == [c["dice"] for c in stopped.curve]
+    for ours, theirs in zip(whole.model.parameters(), stopped.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_race_keeps_the_test_cars_scores_when_it_is_over(sprint, dataset, tmp_path) -> None:
+    results = tmp_path / "race.json"
+    options = ["--data", str(dataset), "--work", str(tmp_path), "--results", str(results)]
+    assert race.main(["sprint:1", "sprint", *options]) == 0
+    rows = protocol.read(results)
+    assert [(row["name"], row["seed"], row["photos"]) for row in rows] == [
+        ("sprint", 0, 16),
+        ("sprint", 1, 16),
+    ]
+    for row in rows:
+        assert not row["reached"] and len(row["curve"]) == 8
+        assert 0 <= row["test"]["dice"] <= 1 and row["minutes"] > 0
+    before = results.read_text("utf-8")
+    assert race.main(["sprint", *options]) == 0  # nothing is left to do
+    assert results.read_text("utf-8") == before
+
+
+def test_whoever_reaches_the_goal_has_finished(sprint, dataset, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(race, "GOAL", 0)
+    contestant = race.Contestant(sprint, 0, data.load_split(dataset), tmp_path, 60)
+    assert not contestant.finished
+    contestant.train()
+    contestant.check()
+    assert contestant.reached and contestant.finished and contestant.step == 1
+
+
+def test_time_runs_out(sprint, dataset, tmp_path) -> None:
+    contestant = race.Contestant(sprint, 0, data.load_split(dataset), tmp_path, 1e-6)
+    contestant.train()
+    assert contestant.finished and contestant.step == 1
+
+
+def test_an_unknown_racer_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        race.main(["hare:1", "--data", "none"])
+    assert "'hare': expected some of sprint" in capsys.readouterr().err

@@ -25,6 +25,7 @@ BENCHMARKS = {
     "inference": networks.inference,
     "memory": networks.memory,
     "classic": networks.classic,
+    "frontier": networks.frontier,
     "pipeline": pipeline.pipeline,
     "evaluation": evaluation.evaluation,
 }

@@ -7,12 +7,14 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from unet_course.checkpoints import Checkpoint
 from unet_course.data import MEAN, STD
 from unet_course.inference import predict
 from unet_course.model import UNet, count_parameters
+from unet_course.pretrained import ResNetUNet
 from unet_course.training import PRESETS
 from unet_course.validation import default_loss
 
@@ -23,15 +25,29 @@ from .machine import cores
 SIZES = ((240, 160), (480, 320), (960, 640), (1918, 1280))
 PRECISIONS = ("fp32", "bf16")
 CARVANA = SIZES[-1]
-# The U-Net of 2015 for three colours and one class. Without batch norm, as in the paper;
-# milesial/Pytorch-UNet is this with it, which adds 0.02 % of the parameters and a little time.
-CLASSIC = dict(width=64, depth=4, norm="none")
+# The U-Net of 2015 for three colours and one class, with the batch norm that milesial/Pytorch-UNet
+# gave it and that everybody trains it with since.
+CLASSIC = dict(width=64, depth=4)
 
 
-def quick() -> dict[str, Any]:
-    """The arguments of the preset quick's network."""
+def quick(preset: str = "quick") -> dict[str, Any]:
+    """The arguments of a preset's network."""
     choices = ("width", "depth", "growth", "stem")
-    return {key: value for key, value in PRESETS["quick"].items() if key in choices}
+    return {key: value for key, value in PRESETS[preset].items() if key in choices}
+
+
+# What the frontier compares, each at the size that it is trained at; None: a ResNet-34 as encoder.
+RIVALS: dict[str, tuple[dict[str, Any] | None, tuple[int, int]]] = {
+    "quick": (quick(), PRESETS["quick"]["size"]),
+    "full": (quick("full"), PRESETS["full"]["size"]),
+    "classic": (CLASSIC, SIZES[0]),
+    "resnet34": (None, PRESETS["quick"]["size"]),
+}
+
+
+def build(network: dict[str, Any] | None) -> nn.Module:
+    """A U-Net of these arguments, or for None the one with ResNet-34 as its encoder."""
+    return ResNetUNet() if network is None else UNet(**network)
 
 
 def images_per_step(size: tuple[int, int]) -> int:
@@ -42,11 +58,15 @@ def images_per_step(size: tuple[int, int]) -> int:
 
 
 def training_step(
-    network: dict[str, Any], size: tuple[int, int], precision: str, threads: int, images: int
+    network: dict[str, Any] | None,
+    size: tuple[int, int],
+    precision: str,
+    threads: int,
+    images: int,
 ) -> Callable[[], None]:
     """A step as `training.fit` does it, on random photos: forward, loss, backward, optimizer."""
     torch.set_num_threads(threads)
-    model, batch = prepare(network, size, precision, images)
+    model, batch = prepare(network, size, images)
     masks = (batch[:, :1] > 0).float()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
 
@@ -63,11 +83,15 @@ def training_step(
 
 
 def inference_step(
-    network: dict[str, Any], size: tuple[int, int], precision: str, threads: int, images: int = 1
+    network: dict[str, Any] | None,
+    size: tuple[int, int],
+    precision: str,
+    threads: int,
+    images: int = 1,
 ) -> Callable[[], None]:
     """Probabilities of a random photo at ``size``, which is what the network sees."""
     torch.set_num_threads(threads)
-    model, batch = prepare(network, size, precision, images)
+    model, batch = prepare(network, size, images)
     model.eval()
 
     @torch.no_grad()
@@ -94,11 +118,11 @@ def predict_step(size: tuple[int, int], threads: int) -> Callable[[], None]:
 
 
 def prepare(
-    network: dict[str, Any], size: tuple[int, int], precision: str, images: int
-) -> tuple[UNet, torch.Tensor]:
+    network: dict[str, Any] | None, size: tuple[int, int], images: int
+) -> tuple[nn.Module, torch.Tensor]:
     """The network and a batch, with channels last as in training."""
     torch.manual_seed(0)
-    model = UNet(**network).to(memory_format=torch.channels_last)
+    model = build(network).to(memory_format=torch.channels_last)
     images = torch.randn(images, 3, size[1], size[0])
     return model, images.to(memory_format=torch.channels_last)
 
@@ -107,10 +131,10 @@ def autocast(precision: str) -> torch.autocast:
     return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
 
 
-def multiply_adds(network: dict[str, Any], size: tuple[int, int]) -> int:
+def multiply_adds(network: dict[str, Any] | None, size: tuple[int, int]) -> int:
     """Multiply-adds of all convolutions for one image. Computes shapes only, no values."""
     with torch.device("meta"):
-        model, image = UNet(**network), torch.empty(1, 3, size[1], size[0])
+        model, image = build(network), torch.empty(1, 3, size[1], size[0])
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(image)
     return counter.get_total_flops() // 2  # it counts a multiplication and an addition as two
@@ -199,6 +223,37 @@ def classic(*, fast: bool, **_: Any) -> list[Row]:
     parameters["predict with quick"] = parameters["quick"]
     exact = {name: partial(dict, Mparam=count / 1e6) for name, count in parameters.items()}
     return rows + compare(case, exact, seconds=0, least=1, warm_up=False)
+
+
+def frontier(*, fast: bool, **_: Any) -> list[Row]:
+    """What each network costs per photo at the size it is trained at: time, memory, multiply-adds."""
+    case = f"{cores()} threads, fp32"
+    common = dict(precision="fp32")
+    variants = {
+        name: per_image(inference_step(network, size, threads=cores(), **common), 1)
+        for name, (network, size) in RIVALS.items()
+    }
+    rows = compare(f"inference, {case}", variants, seconds=1 if fast else 20)
+    variants = {
+        name: per_image(training_step(network, size, threads=cores(), images=1, **common), 1)
+        for name, (network, size) in RIVALS.items()
+    }
+    rows += compare(f"a step on 1 photo, {case}", variants, seconds=1 if fast else 40)
+    for what, function in (("inference", "inference_step"), ("a step on 1 photo", "training_step")):
+        variants = {
+            name: partial(peak, function, network=network, size=size, images=1, **common)
+            for name, (network, size) in RIVALS.items()
+        }
+        rows += compare(f"{what}, {case}", variants, seconds=0, least=1, warm_up=False)
+    exact = {
+        name: partial(
+            dict,
+            GMAC=multiply_adds(network, size) / 1e9,
+            Mparam=count_parameters(build(network)) / 1e6,
+        )
+        for name, (network, size) in RIVALS.items()
+    }
+    return rows + compare("1 photo", exact, seconds=0, least=1, warm_up=False)
 
 
 def per_image(step: Callable[[], None], images: int) -> Measure:
