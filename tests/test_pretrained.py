@@ -42,7 +42,7 @@ def test_the_encoder_sees_what_resnet_sees(model):
 
 
 def test_it_learns(model):
-    model.train()
+    model.train().to(memory_format=torch.channels_last)
     torch.manual_seed(0)
     photos = torch.randn(2, 3, 64, 64)
     model(photos).square().mean().backward()

@@ -48,15 +48,15 @@ class ResNetUNet(nn.Module):
         for part in (self.up, self.decoder, self.head):
             part.apply(initialise)
         # the encoder knows photos normalised by ImageNet's mean and spread, not by the course's
-        of_course = torch.tensor([MEAN, STD]).view(2, 1, 3, 1, 1)
-        of_imagenet = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
-        self.register_buffer("ours", of_course, persistent=False)
-        self.register_buffer("theirs", of_imagenet.view(2, 1, 3, 1, 1), persistent=False)
+        mean, std = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
+        scale, shift = torch.tensor(STD) / std, (torch.tensor(MEAN) - mean) / std
+        self.register_buffer("scale", scale.view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("shift", shift.view(1, 3, 1, 1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map photos ``(N, 3, H, W)``, normalised as the course does, to logits ``(N, 1, H, W)``."""
         height, width = x.shape[-2:]
-        x = (x * self.ours[1] + self.ours[0] - self.theirs[0]) / self.theirs[1]
+        x = x * self.scale + self.shift
         x = F.pad(x, (0, -width % 32, 0, -height % 32), mode="replicate")
         skips = []
         for level in self.encoder:  # 1/2, 1/4, 1/8, 1/16 and 1/32 of the height and width
