@@ -1,6 +1,7 @@
 """Finding, checking, splitting, loading and resizing photos with masks."""
 
 import hashlib
+import itertools
 import random
 import shutil
 from pathlib import Path
@@ -514,6 +515,21 @@ def test_augmentation_flips_photo_and_mask_together_and_keeps_the_mask_binary(da
         assert brightest[follows == 1].min() > brightest[follows == 0].max()
         seen_flips.add(torch.equal(follows, mask))
     assert seen_flips == {True, False}
+
+
+def test_hues_shuffle_the_colours_of_some_photos_and_leave_masks_alone():
+    image = tv_tensors.Image(torch.arange(3, dtype=torch.uint8).view(3, 1, 1).expand(3, 4, 6))
+    mask = tv_tensors.Mask(torch.ones(4, 6, dtype=torch.uint8))
+    augment = data.augmentation(colours=0, hues=0.5)
+    torch.manual_seed(0)
+    seen = []
+    for _ in range(200):
+        changed, follows = augment(image, mask)
+        assert torch.equal(follows, mask)
+        seen.append(tuple(changed[:, 0, 0].tolist()))
+    assert set(seen) == set(itertools.permutations(range(3)))
+    # half of the photos as they were, and of the others one in six
+    assert 0.48 < seen.count((0, 1, 2)) / 200 < 0.69
 
 
 def test_photos_at_another_size_have_a_cache_of_their_own(dataset):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from unet_course import data, protocol, training
@@ -20,7 +21,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         batch_size=4, lr=1e-2,
     )  # fmt: skip
     monkeypatch.setitem(training.PRESETS, "quick", recipe)
-    monkeypatch.setitem(training.PRESETS, "full", recipe | dict(width=4))
+    monkeypatch.setitem(training.PRESETS, "full", recipe | dict(width=4, hues=0.5))
 
 
 def row(experiment: str, seed: int, dice: dict[str, float], split: str = "val") -> dict:
@@ -76,7 +77,8 @@ EXPECTED = {
     "batch-4": {"batch_size"},
     "half": {"half", "epochs"},
     "quick": {"loss_function"},
-    "full": {"width"},  # and, in the real presets, `images`
+    "full": {"width", "augmentations"},  # and, in the real presets, `images`
+    "unshuffled": {"augmentations", "epochs"},
     "colourless": {"augmentations"},
     "group": {"norm"},
     "bilinear": {"up"},
@@ -92,9 +94,9 @@ def test_an_experiment_differs_in_one_thing_from_what_it_is_compared_with(name, 
     assert {key for key in ours if ours[key] != theirs[key]} == EXPECTED[name]
 
 
-def test_full_is_quick_with_more_channels_and_photos():
+def test_full_is_quick_with_more_channels_photos_and_paints():
     quick, full = training.PRESETS["quick"], training.PRESETS["full"]
-    assert {key for key in full if full[key] != quick.get(key)} == {"width", "images"}
+    assert {key for key in full if full[key] != quick.get(key)} == {"width", "images", "hues"}
 
 
 def test_a_row_takes_the_place_of_its_predecessor(tmp_path):
@@ -131,7 +133,7 @@ def test_a_table_compares_by_seed_and_by_car():
         "| 0.4875 | +0.0100 (+0.0100 to +0.0100) on `half` | 1.2 | 1,234 |"
     )
     assert lines[4] == (
-        "| `full` | the preset: twice the channels, 27 passes | 1 | 0.5000 (0.5000 to 0.5000) "
+        "| `full` | the preset: twice the channels, 25 passes | 1 | 0.5000 (0.5000 to 0.5000) "
         "| 0.2500 |  |  | 1,234 |"
     )
 
@@ -156,7 +158,7 @@ def test_marks_that_make_no_sense_are_refused(text, tmp_path, capsys):
     (tmp_path / "text.md").write_text(text)
     arguments = ["tables", "--results", "none.json", "--into", str(tmp_path / "text.md")]
     assert protocol.main(arguments) == 1
-    assert "expected one of val, test, originals" in capsys.readouterr().err
+    assert "expected one of val, test, originals, paints" in capsys.readouterr().err
     assert (tmp_path / "text.md").read_text() == text
 
 
@@ -199,6 +201,32 @@ def test_a_table_by_car_has_a_column_for_each_experiment():
         "| b | 0.9800 | 0.9950 |",
         "| mean | 0.9750 | 0.9925 |",
     ]
+
+
+def test_repainting_changes_bright_pixels_of_the_car_and_nothing_else():
+    photo = torch.full((3, 4, 6), 90, dtype=torch.uint8)
+    mask = torch.zeros(4, 6, dtype=torch.uint8)
+    mask[1:3, 1:5] = 1
+    photo[:, 1:3, 1:3], photo[:, 1, 4] = 200, 20  # bright paint, dim paint, and a tyre
+    painted = protocol.repaint(photo, mask, (1, 0.5, 0))
+    outside = mask == 0
+    assert torch.equal(painted[:, outside], photo[:, outside])
+    assert painted[:, 1, 4].tolist() == [20, 20, 20]
+    red, green, blue = painted[:, 1, 1].tolist()
+    assert (green, blue) == (round(red / 2), 0) and red > painted[0, 2, 3] > 0
+    assert protocol.repaint(photo, mask, None) is photo
+    assert torch.equal(protocol.repaint(photo, torch.zeros_like(mask), (1, 1, 1)), photo)
+
+
+def test_repainted_cars_are_scored_kept_and_told(small, dataset, tmp_path):
+    results, work = tmp_path / "results.json", tmp_path / "work"
+    arguments = ["paints", "quick", "--data", str(dataset), "--seeds", "0", "--work", str(work)]
+    assert protocol.main([*arguments, "--results", str(results)]) == 0
+    (kept,) = protocol.read(results)
+    assert kept["paints"].keys() == protocol.TINTS.keys() and len({*kept["paints"].values()}) > 1
+    lines = protocol.paint_table([kept], "paints").splitlines()
+    assert lines[0] == "| | as it is | yellow | orange | green | cyan | pink |"
+    assert lines[2].startswith(f"| `quick` (seeds: 1) | {kept['paints']['as it is']:.4f} | ")
 
 
 def test_a_missing_folder_ends_the_command_with_one_line(tmp_path, capsys):

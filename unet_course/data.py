@@ -269,13 +269,18 @@ def fingerprint(splits: dict[str, list[Sample]]) -> str:
     return digest.hexdigest()[:12]
 
 
-def augmentation(*, colours: float = 0.2) -> v2.Transform:
+def augmentation(*, colours: float = 0.2, hues: float = 0.0) -> v2.Transform:
     """Random flips and colours, applied to photo and mask together (the mask only flips).
 
-    ``colours`` is the largest change of brightness, contrast and saturation, as a share.
+    Args:
+        colours: the largest change of brightness, contrast and saturation, as a share.
+        hues: the share of photos whose red, green and blue are shuffled, so that a network sees paints
+            that no car has.
     """
     jitter = v2.ColorJitter(brightness=colours, contrast=colours, saturation=colours)
-    return v2.Compose([v2.RandomHorizontalFlip(), *([jitter] if colours else [])])
+    shuffle = v2.RandomApply([v2.RandomChannelPermutation()], p=hues)
+    changes = [jitter] * (colours > 0) + [shuffle] * (hues > 0)
+    return v2.Compose([v2.RandomHorizontalFlip(), *changes])
 
 
 class CarDataset(Dataset[tuple[Tensor, Tensor]]):

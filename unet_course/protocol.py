@@ -4,7 +4,8 @@
 seeds, scores each network on the validation cars, and keeps the scores in ``outputs/results.json``;
 ``--split test`` scores them on the test cars, ``--originals carvana`` on those of the test cars that are
 in another folder, at that folder's size. A run that was stopped goes on, one that is finished is not
-trained again. ``python -m unet_course.protocol tables`` writes the tables into README.md.
+trained again. ``python -m unet_course.protocol paints full --data carvana480`` asks a network for cars
+that have been repainted, and ``python -m unet_course.protocol tables`` writes all tables into README.md.
 """
 
 from __future__ import annotations
@@ -17,13 +18,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from unet_course import data, inference, metrics, training
-from unet_course.checkpoints import load_checkpoint, replacing
+from unet_course.checkpoints import Checkpoint, load_checkpoint, replacing
 from unet_course.model import count_parameters
 from unet_course.progress import progress
 
 RESULTS = Path("outputs") / "results.json"
+
+# Paints for `repaint`, as shares of red, green and blue; None leaves the car as it is.
+TINTS: dict[str, tuple[float, float, float] | None] = {
+    "as it is": None,
+    "yellow": (1, 0.85, 0.25),
+    "orange": (1, 0.55, 0.15),
+    "green": (0.2, 0.7, 0.3),
+    "cyan": (0.3, 0.85, 0.95),
+    "pink": (1, 0.6, 0.8),
+}
 
 
 class Experiment(NamedTuple):
@@ -44,6 +56,7 @@ _BATCH = _HALF | dict(half=0.0, images=4500)
 _LINEAR = _BATCH | dict(batch_size=8)
 _STEM = _LINEAR | dict(growth="double")
 _PLAIN = _STEM | dict(stem=1, size=(240, 160))
+_FIRST = dict(hues=0.0, images=40_000)
 EXPERIMENTS = {
     "plain": Experiment("quick", "lesson 02's plain U-Net, photos at 240x160", _PLAIN, None),
     "stem": Experiment("quick", "photos at 480x320, through a stem of 2", _STEM, "plain"),
@@ -51,7 +64,8 @@ EXPERIMENTS = {
     "batch-4": Experiment("quick", "batches of 4, not 8", _BATCH, "linear"),
     "half": Experiment("quick", "half the size in the first 75 % of steps", _HALF, "batch-4"),
     "quick": Experiment("quick", "the preset, which adds boundary weights", {}, "half"),
-    "full": Experiment("full", "the preset: twice the channels, 27 passes", {}, "quick"),
+    "full": Experiment("full", "the preset: twice the channels, 25 passes", {}, "quick"),
+    "unshuffled": Experiment("full", "`full` as it first was: paints as they are", _FIRST, "full"),
     "colourless": Experiment("quick", "no change of colours, flips only", dict(colours=0), "quick"),
     "group": Experiment("quick", "group norm for batch norm", dict(norm="group"), "quick"),
     "bilinear": Experiment("quick", "bilinear upsampling", dict(up="bilinear"), "quick"),
@@ -93,17 +107,7 @@ def run(
         samples, split = [s for s in data.find_samples(originals) if s.car in cars], "originals"
         if not samples:
             raise ValueError(f"{originals}: none of the {len(cars)} cars to score is there")
-    experiment = EXPERIMENTS[name]
-    folder = work / f"{name}-{seed}"
-    training.train(
-        data_dir,
-        folder,
-        preset=experiment.preset,
-        changes=experiment.changes,
-        seed=seed,
-        resume=True,
-    )
-    checkpoint = load_checkpoint(folder / "unet.safetensors")
+    checkpoint = trained(name, data_dir, seed=seed, work=work)
     photos = (
         (s.id, s.car, *data.read_pair(s)) for s in progress(samples, desc=f"scoring {name}-{seed}")
     )
@@ -122,6 +126,55 @@ def run(
         "precision": info["precision"], "torch": torch.__version__.split("+")[0],
         "cars": {car: sum(values) / len(values) for car, values in sorted(cars.items())},
     }  # fmt: skip
+    keep(row, results)
+    return row
+
+
+def trained(name: str, data_dir: Path, *, seed: int, work: Path) -> Checkpoint:
+    """The best weights of an experiment, trained first unless that is done."""
+    experiment, folder = EXPERIMENTS[name], work / f"{name}-{seed}"
+    preset, changes = experiment.preset, experiment.changes
+    training.train(data_dir, folder, preset=preset, changes=changes, seed=seed, resume=True)
+    return load_checkpoint(folder / "unet.safetensors")
+
+
+def repaint(photo: Tensor, mask: Tensor, tint: tuple[float, float, float] | None) -> Tensor:
+    """A photo whose car has another paint: what is bright in it keeps its shading and takes a tint.
+
+    Args:
+        photo: ``(3, H, W)``, uint8.
+        mask: ``(H, W)``, 0 outside the car.
+        tint: shares of red, green and blue, 0…1; None leaves the photo as it is.
+
+    Returns:
+        ``(3, H, W)``, uint8. What is less than half as bright as the car's 60th percentile, such as
+        tyres and most windows, is as it was.
+    """
+    if tint is None or not mask.any():
+        return photo
+    car, grey = mask > 0, photo.float().mean(0)
+    bright = grey[car].quantile(0.6).clamp(min=1)
+    paint = 225 * (grey / bright).clamp(max=1.3) * torch.tensor(tint).view(3, 1, 1)
+    painted = torch.where(car & (grey > bright / 2), paint, photo.float())
+    return painted.clamp(0, 255).round().to(torch.uint8)
+
+
+def paints(
+    name: str, data_dir: Path, *, seed: int, work: Path, results: Path = RESULTS, every: int = 5
+) -> dict[str, Any]:
+    """Score an experiment on validation cars in each of `TINTS`, and keep the scores; as `run`.
+
+    Returns:
+        The row, with the mean Dice of every fifth photo for each paint.
+    """
+    checkpoint = trained(name, data_dir, seed=seed, work=work)
+    samples = data.load_split(data_dir)["val"][::every]
+    photos = [(s.id, s.car, *data.read_pair(s)) for s in samples]
+    row = {"experiment": name, "seed": seed, "split": "paints", "n_images": len(photos)}
+    row["fingerprint"], row["paints"] = checkpoint.info["fingerprint"], {}
+    for paint, tint in progress(TINTS.items(), desc=f"repainting for {name}-{seed}"):
+        painted = ((key, car, repaint(photo, mask, tint), mask) for key, car, photo, mask in photos)
+        row["paints"][paint] = inference.evaluate(checkpoint, painted)["dice"]
     keep(row, results)
     return row
 
@@ -218,7 +271,16 @@ def car_table(rows: list[dict[str, Any]], split: str) -> str:
     return "\n".join([*lines, "| mean | " + " | ".join(f"{m:.4f}" for m in means) + " |"])
 
 
-TABLES = {"val": table, "test": table, "originals": car_table}
+def paint_table(rows: list[dict[str, Any]], split: str) -> str:
+    """Mean Dice in each paint as Markdown, a line for each experiment (the mean of its seeds)."""
+    lines = [f"| | {' | '.join(TINTS)} |", "| --- |" + " --- |" * len(TINTS)]
+    for name, mine in by_name(rows, split).items():
+        means = (sum(r["paints"][paint] for r in mine) / len(mine) for paint in TINTS)
+        lines.append(f"| `{name}` (seeds: {len(mine)}) | {' | '.join(f'{m:.4f}' for m in means)} |")
+    return "\n".join(lines)
+
+
+TABLES = {"val": table, "test": table, "originals": car_table, "paints": paint_table}
 
 
 def fill(text: str, rows: list[dict[str, Any]]) -> str:
@@ -239,16 +301,24 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; an error that a user can mend ends it with one line and status 1."""
     parser = argparse.ArgumentParser(prog="unet_course.protocol", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    c = commands.add_parser("run", help="train and score experiments, and keep the scores")
-    c.add_argument(
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
         "names", nargs="+", choices=EXPERIMENTS, metavar="NAME", help=", ".join(EXPERIMENTS)
     )
-    c.add_argument("--data", type=Path, required=True, help="real photos at 480x320")
-    c.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    common.add_argument("--data", type=Path, required=True, help="real photos at 480x320")
+    common.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    common.add_argument(
+        "--work", type=Path, default=Path("outputs") / "protocol", help="checkpoints"
+    )
+    common.add_argument("--results", type=Path, default=RESULTS)
+    commands.add_parser(
+        "paints", parents=[common], help="score experiments on repainted validation cars"
+    )
+    c = commands.add_parser(
+        "run", parents=[common], help="train and score experiments, and keep the scores"
+    )
     c.add_argument("--split", choices=("val", "test"), default="val", help="cars to score on (val)")
     c.add_argument("--originals", type=Path, help="score larger copies of these cars' photos")
-    c.add_argument("--work", type=Path, default=Path("outputs") / "protocol", help="checkpoints")
-    c.add_argument("--results", type=Path, default=RESULTS)
     c.add_argument("--untimed", action="store_true", help="the machine is busy: keep no times")
     c = commands.add_parser("tables", help="write the tables into a Markdown file")
     c.add_argument("--results", type=Path, default=RESULTS)
@@ -262,6 +332,11 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         for seed in args.seeds:
             for name in args.names:
+                if args.command == "paints":
+                    row = paints(name, args.data, seed=seed, work=args.work, results=args.results)
+                    dice = ", ".join(f"{key} {value:.4f}" for key, value in row["paints"].items())
+                    print(f"{name}, seed {seed}: {dice}", flush=True)
+                    continue
                 row = run(name, args.data, seed=seed, split=args.split, work=args.work,
                           originals=args.originals, results=args.results,
                           timed=not args.untimed)  # fmt: skip

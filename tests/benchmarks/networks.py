@@ -13,9 +13,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from unet_course.checkpoints import Checkpoint
 from unet_course.data import MEAN, STD
 from unet_course.inference import predict
-from unet_course.model import UNet, count_parameters
+from unet_course.model import count_parameters
 from unet_course.pretrained import ResNetUNet
-from unet_course.training import PRESETS
+from unet_course.training import PRESETS, new_network
 from unet_course.validation import default_loss
 
 from .apart import measure_apart
@@ -25,35 +25,27 @@ from .machine import cores
 SIZES = ((240, 160), (480, 320), (960, 640), (1918, 1280))
 PRECISIONS = ("fp32", "bf16")
 CARVANA = SIZES[-1]
+QUICK = PRESETS["quick"]
 # The U-Net of 2015 for three colours and one class, with the batch norm that milesial/Pytorch-UNet
 # gave it and that everybody trains it with since.
 CLASSIC = dict(width=64, depth=4)
-
-
-def quick(preset: str = "quick") -> dict[str, Any]:
-    """The arguments of a preset's network."""
-    choices = ("width", "depth", "growth", "stem")
-    return {key: value for key, value in PRESETS[preset].items() if key in choices}
-
-
 # What the frontier compares, each at the size that it is trained at; None: a ResNet-34 as encoder.
 RIVALS: dict[str, tuple[dict[str, Any] | None, tuple[int, int]]] = {
-    "quick": (quick(), PRESETS["quick"]["size"]),
-    "full": (quick("full"), PRESETS["full"]["size"]),
+    "quick": (QUICK, QUICK["size"]),
+    "full": (PRESETS["full"], PRESETS["full"]["size"]),
     "classic": (CLASSIC, SIZES[0]),
-    "resnet34": (None, PRESETS["quick"]["size"]),
+    "resnet34": (None, QUICK["size"]),
 }
 
 
 def build(network: dict[str, Any] | None) -> nn.Module:
-    """A U-Net of these arguments, or for None the one with ResNet-34 as its encoder."""
-    return ResNetUNet() if network is None else UNet(**network)
+    """The U-Net of these settings, or for None the one with ResNet-34 as its encoder."""
+    return ResNetUNet() if network is None else new_network(network)
 
 
 def images_per_step(size: tuple[int, int]) -> int:
     """The preset's batch at the preset's size, and at others as many photos as have that many pixels."""
-    width, height = PRESETS["quick"]["size"]
-    batch = PRESETS["quick"]["batch_size"]
+    (width, height), batch = QUICK["size"], QUICK["batch_size"]
     return max(1, min(batch, batch * width * height // (size[0] * size[1])))
 
 
@@ -106,8 +98,7 @@ def inference_step(
 def predict_step(size: tuple[int, int], threads: int) -> Callable[[], None]:
     """`inference.predict` with the network of quick: resized to its own size and back to ``size``."""
     torch.set_num_threads(threads)
-    model = UNet(**quick()).eval()
-    checkpoint = Checkpoint(model, PRESETS["quick"]["size"], MEAN, STD, {})
+    checkpoint = Checkpoint(build(QUICK).eval(), QUICK["size"], MEAN, STD, {})
     photo = torch.randint(0, 256, (3, size[1], size[0]), dtype=torch.uint8)
 
     def step() -> None:
@@ -162,7 +153,7 @@ def times(
         images = batch(size)
         variants = {
             f"{precision}, {threads} thread{'s' * (threads > 1)}": per_image(
-                make(quick(), size, precision, threads, images), images
+                make(QUICK, size, precision, threads, images), images
             )
             for precision in PRECISIONS
             for threads in (1, 2)
@@ -180,7 +171,7 @@ def memory(*, fast: bool, **_: Any) -> list[Row]:
         images = images_per_step(size)
         variants = {
             f"{name}, {precision}": partial(
-                peak, function, network=quick(), size=size, precision=precision, images=n
+                peak, function, network=QUICK, size=size, precision=precision, images=n
             )
             for name, function, n in (
                 ("inference of 1", "inference_step", 1),
@@ -196,7 +187,7 @@ def memory(*, fast: bool, **_: Any) -> list[Row]:
 def classic(*, fast: bool, **_: Any) -> list[Row]:
     """quick's network against the classic one of 31 million parameters: inference, fp32."""
     size = SIZES[0] if fast else CARVANA
-    networks = {"quick": quick(), "classic": CLASSIC}
+    networks = {"quick": QUICK, "classic": CLASSIC}
     case = f"{label(size)}, {cores()} threads"
     common = dict(size=size, precision="fp32")
     variants = {
@@ -216,10 +207,10 @@ def classic(*, fast: bool, **_: Any) -> list[Row]:
         rows += compare(case, variants, seconds=0, least=2, warm_up=False)
     counts = {name: multiply_adds(network, size) for name, network in networks.items()}
     # predict shows the network its own size, whatever the photo's
-    counts["predict with quick"] = multiply_adds(quick(), PRESETS["quick"]["size"])
+    counts["predict with quick"] = multiply_adds(QUICK, QUICK["size"])
     exact = {name: partial(dict, GMAC=count / 1e9) for name, count in counts.items()}
     rows += compare(case, exact, seconds=0, least=1, warm_up=False)
-    parameters = {name: count_parameters(UNet(**network)) for name, network in networks.items()}
+    parameters = {name: count_parameters(build(network)) for name, network in networks.items()}
     parameters["predict with quick"] = parameters["quick"]
     exact = {name: partial(dict, Mparam=count / 1e6) for name, count in parameters.items()}
     return rows + compare(case, exact, seconds=0, least=1, warm_up=False)

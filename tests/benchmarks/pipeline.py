@@ -11,18 +11,16 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from unet_course import data
-from unet_course.training import PRESETS
 
 from .comparison import Measure, Row, compare, timed
-from .networks import label, quick, training_step
+from .networks import QUICK, label, training_step
 
 
 def pipeline(*, folders: list[Path], fast: bool, **_: Any) -> list[Row]:
     """Photos per second on one thread: decoding alone, the pipeline of training, and its network."""
     torch.set_num_threads(1)
-    p = PRESETS["quick"]
-    size, batch = p["size"], p["batch_size"]
-    step = training_step(quick(), size, "fp32", 1, batch)
+    size, batch = QUICK["size"], QUICK["batch_size"]
+    step = training_step(QUICK, size, "fp32", 1, batch)
     rows = []
     for folder in folders:
         samples = spread(data.find_samples(folder), 2 * batch if fast else 4 * batch)

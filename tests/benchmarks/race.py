@@ -23,14 +23,13 @@ from torch.utils.data import DataLoader
 
 from unet_course import data, inference, losses, protocol
 from unet_course.checkpoints import Checkpoint, load_state, replacing, save_state
-from unet_course.model import UNet, count_parameters
+from unet_course.model import count_parameters
 from unet_course.pretrained import ResNetUNet
 from unet_course.progress import progress
-from unet_course.training import PRESETS
 
 from . import machine
 from .apart import ROOT
-from .networks import CLASSIC, autocast, quick
+from .networks import CLASSIC, QUICK, autocast, build
 
 GOAL = 0.98
 RESULTS = ROOT / "outputs" / "race.json"
@@ -53,17 +52,17 @@ class Recipe(NamedTuple):
 
 
 SPRINT = Recipe(
-    "`quick` at 240x160, two passes", lambda: UNet(**quick()), (240, 160), 4,
-    losses.boundary_bce_dice, partial(torch.optim.AdamW, lr=PRESETS["quick"]["lr"]), 2 * 1472, 60,
+    "`quick` at 240x160, four passes", partial(build, QUICK), (240, 160), 4,
+    losses.boundary_bce_dice, partial(torch.optim.AdamW, lr=QUICK["lr"]), 4 * 1472, 60,
 )  # fmt: skip
 # milesial/Pytorch-UNet's train.py, but for its scheduler, which would lower the rate after five
 # scores without progress; its photos are half as wide and high as Carvana's, not an eighth.
 USUAL = Recipe(
-    "classic U-Net, RMSprop 1e-5, batch 1", lambda: UNet(**CLASSIC), (240, 160), 1,
+    "classic U-Net, RMSprop 1e-5, batch 1", partial(build, CLASSIC), (240, 160), 1,
     losses.bce_dice, RMSPROP, None, clip=1.0,
 )  # fmt: skip
 RESNET = Recipe(
-    "ResNet-34 encoder, random weights", ResNetUNet, PRESETS["quick"]["size"], 4,
+    "ResNet-34 encoder, random weights", ResNetUNet, QUICK["size"], 4,
     losses.boundary_bce_dice, partial(torch.optim.AdamW, lr=1e-3), 3 * 1472,
 )  # fmt: skip
 RECIPES = {
