@@ -133,7 +133,7 @@ def test_a_table_compares_by_seed_and_by_car():
         "| 0.4875 | +0.0100 (+0.0100 to +0.0100) on `half` | 1.2 | 1,234 |"
     )
     assert lines[4] == (
-        "| `full` | the preset: twice the channels, 25 passes | 1 | 0.5000 (0.5000 to 0.5000) "
+        "| `full` | twice the channels, 25 passes, shuffled colours | 1 | 0.5000 (0.5000 to 0.5000) "
         "| 0.2500 |  |  | 1,234 |"
     )
 

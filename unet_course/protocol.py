@@ -64,8 +64,10 @@ EXPERIMENTS = {
     "batch-4": Experiment("quick", "batches of 4, not 8", _BATCH, "linear"),
     "half": Experiment("quick", "half the size in the first 75 % of steps", _HALF, "batch-4"),
     "quick": Experiment("quick", "the preset, which adds boundary weights", {}, "half"),
-    "full": Experiment("full", "the preset: twice the channels, 25 passes", {}, "quick"),
-    "unshuffled": Experiment("full", "`full` as it first was: paints as they are", _FIRST, "full"),
+    "full": Experiment("full", "twice the channels, 25 passes, shuffled colours", {}, "quick"),
+    "unshuffled": Experiment(
+        "full", "`full` as it first was: 27 passes, unshuffled", _FIRST, "full"
+    ),
     "colourless": Experiment("quick", "no change of colours, flips only", dict(colours=0), "quick"),
     "group": Experiment("quick", "group norm for batch norm", dict(norm="group"), "quick"),
     "bilinear": Experiment("quick", "bilinear upsampling", dict(up="bilinear"), "quick"),
@@ -160,7 +162,7 @@ def repaint(photo: Tensor, mask: Tensor, tint: tuple[float, float, float] | None
 
 
 def paints(
-    name: str, data_dir: Path, *, seed: int, work: Path, results: Path = RESULTS, every: int = 5
+    name: str, data_dir: Path, *, seed: int, work: Path, results: Path = RESULTS
 ) -> dict[str, Any]:
     """Score an experiment on validation cars in each of `TINTS`, and keep the scores; as `run`.
 
@@ -168,7 +170,7 @@ def paints(
         The row, with the mean Dice of every fifth photo for each paint.
     """
     checkpoint = trained(name, data_dir, seed=seed, work=work)
-    samples = data.load_split(data_dir)["val"][::every]
+    samples = data.load_split(data_dir)["val"][::5]
     photos = [(s.id, s.car, *data.read_pair(s)) for s in samples]
     row = {"experiment": name, "seed": seed, "split": "paints", "n_images": len(photos)}
     row["fingerprint"], row["paints"] = checkpoint.info["fingerprint"], {}
