@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 
 import pytest
@@ -82,6 +83,20 @@ def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> 
     assert "'speed': expected some of training, inference" in capsys.readouterr().err
 
 
+def test_a_benchmark_takes_the_place_of_its_last_run_and_of_nothing_else(tmp_path, monkeypatch):
+    def rows(**_: object) -> list:
+        """What it measures."""
+        return compare("case", {"a": lambda: {"ms": 2.0}}, seconds=0, least=1)
+
+    monkeypatch.setattr(command, "BENCHMARKS", {"one": rows, "two": rows})
+    path = tmp_path / "bench.json"
+    path.write_text('{"one": {"rows": []}, "two": {"rows": []}}', encoding="utf-8")
+    assert command.main(["two", "--json", str(path)]) == 0
+    kept = json.loads(path.read_text("utf-8"))
+    assert kept["one"] == {"rows": []} and kept["two"]["what"] == "What it measures."
+    assert kept["two"]["rows"][0]["value"]["median"] == 2 and "cores" in kept["two"]["machine"]
+
+
 @pytest.fixture
 def sprint(monkeypatch: pytest.MonkeyPatch) -> str:
     """A recipe of eight photos that is scored after every step, and never reaches the goal."""
@@ -132,13 +147,18 @@ def test_a_race_keeps_the_test_cars_scores_when_it_is_over(sprint, dataset, tmp_
     assert results.read_text("utf-8") == before
 
 
-def test_whoever_reaches_the_goal_has_finished(sprint, dataset, tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize("photos", [16, None], ids=["schedule", "no schedule"])
+def test_the_goal_ends_a_race_only_without_a_schedule(
+    photos, sprint, dataset, tmp_path, monkeypatch
+) -> None:
     monkeypatch.setattr(race, "GOAL", 0)
+    monkeypatch.setitem(race.RECIPES, sprint, race.RECIPES[sprint]._replace(photos=photos))
     contestant = race.Contestant(sprint, 0, data.load_split(dataset), tmp_path, 60)
     assert not contestant.finished
     contestant.train()
     contestant.check()
-    assert contestant.reached and contestant.finished and contestant.step == 1
+    assert contestant.reached == contestant.curve[0] and contestant.step == 1
+    assert contestant.finished == (photos is None)
 
 
 def test_time_runs_out(sprint, dataset, tmp_path) -> None:

@@ -128,9 +128,9 @@ def test_committed_notebook_is_as_clean_writes_it(path: Path) -> None:
     assert cleaned == notebook
 
 
-def test_the_five_lessons_are_there() -> None:
+def test_the_six_lessons_are_there() -> None:
     lessons = [path.name[:2] for path in notebooks.find_notebooks(ROOT)]
-    assert lessons[:5] == ["01", "02", "03", "04", "05"]
+    assert lessons[:6] == ["01", "02", "03", "04", "05", "06"]
 
 
 @pytest.fixture

@@ -128,6 +128,21 @@ def test_results_of_the_course_are_there_and_good_enough() -> None:
             assert image.width >= 600, figure
 
 
+def test_readme_states_the_committed_times() -> None:
+    bench = json.loads((ROOT / "outputs" / "bench.json").read_text("utf-8"))
+    readme = (ROOT / "README.md").read_text("utf-8").partition("### Time and memory")[2]
+    for variant in ("predict with quick", "quick", "classic"):
+        rows = [r for r in bench["classic"]["rows"] if r["variant"] == variant]
+        ms, mib = (
+            next(r["value"]["median"] for r in rows if r["unit"] == unit)
+            for unit in ("ms per image", "MiB")
+        )
+        assert f"| {ms:.0f} ms | {mib:.0f} MiB |" in readme, variant
+    for row in bench["pipeline"]["rows"]:
+        if row["variant"] in ("decode photo and mask", "pipeline, nothing cached"):
+            assert f" {row['value']['median']:.0f}" in readme, row
+
+
 def readme_states(readme: str, found: dict[str, Any]) -> bool:
     """Whether the row of the embedded dataset in README's table of results has these scores."""
     row = next((line for line in readme.splitlines() if line.startswith("| `data/turntable`")), "")

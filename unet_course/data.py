@@ -324,7 +324,7 @@ class CarDataset(Dataset[tuple[Tensor, Tensor]]):
         if self._cache is not None and index in self._cache:
             return self._cache[index]
         image, mask = self._read(self.samples[index])
-        if self.size is not None:
+        if self.size not in (None, (image.shape[-1], image.shape[-2])):
             image = tv_tensors.Image(resize_image(image, self.size))
             mask = self._resize(mask, self.size)
         if self._cache is not None:

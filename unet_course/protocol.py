@@ -68,6 +68,9 @@ EXPERIMENTS = {
     "unshuffled": Experiment(
         "full", "`full` as it first was: 27 passes, unshuffled", _FIRST, "full"
     ),
+    "stemless": Experiment(
+        "quick", "no stem, photos at 240x160", dict(stem=1, size=(240, 160)), "quick"
+    ),
     "colourless": Experiment("quick", "no change of colours, flips only", dict(colours=0), "quick"),
     "group": Experiment("quick", "group norm for batch norm", dict(norm="group"), "quick"),
     "bilinear": Experiment("quick", "bilinear upsampling", dict(up="bilinear"), "quick"),

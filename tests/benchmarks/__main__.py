@@ -43,7 +43,8 @@ def build_parser() -> argparse.ArgumentParser:
         help="photos for pipeline and evaluation, in Carvana's layout ($UNET_COURSE_CARVANA, else "
         "data/turntable and, for pipeline, data/turntable/1918x1280)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file")
+    parser.add_argument("--json", type=Path, metavar="FILE",
+                        help="write the numbers to this file; other benchmarks' stay in it")  # fmt: skip
     parser.add_argument(
         "--fast", action="store_true", help="smallest sizes, few rounds: does everything work?"
     )
@@ -66,7 +67,6 @@ def main(arguments: list[str] | None = None) -> int:
             "hold, times do not",
             file=sys.stderr,
         )
-    results: dict[str, Any] = {}
     try:
         for name in args.names or BENCHMARKS:
             run, started = BENCHMARKS[name], time.perf_counter()
@@ -75,15 +75,20 @@ def main(arguments: list[str] | None = None) -> int:
             seconds = time.perf_counter() - started
             what = (run.__doc__ or "").strip().splitlines()[0]
             print(f"\n{name} ({seconds:.0f} s): {what}\n{table(rows)}", flush=True)
-            results[name] = {"what": what, "seconds": seconds, "rows": [r.as_dict() for r in rows]}
-    except (DataError, OSError) as error:
+            result = {"what": what, "machine": on, "fast": args.fast, "seconds": seconds}
+            if args.json:
+                keep(name, result | {"rows": [r.as_dict() for r in rows]}, args.json)
+    except (DataError, OSError, ValueError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1
-    if args.json:
-        text = json.dumps({"machine": on, "fast": args.fast, "benchmarks": results}, indent=2)
-        with replacing(args.json) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
     return 0
+
+
+def keep(name: str, result: dict[str, Any], path: Path) -> None:
+    """Put a benchmark's result into the file, in the place of an earlier one."""
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(kept | {name: result}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -33,8 +33,9 @@ CLASSIC = dict(width=64, depth=4)
 RIVALS: dict[str, tuple[dict[str, Any] | None, tuple[int, int]]] = {
     "quick": (QUICK, QUICK["size"]),
     "full": (PRESETS["full"], PRESETS["full"]["size"]),
+    "sprint": (QUICK, SIZES[0]),
     "classic": (CLASSIC, SIZES[0]),
-    "resnet34": (None, QUICK["size"]),
+    "resnet34": (None, SIZES[0]),
 }
 
 

@@ -1,9 +1,10 @@
 """A race to Dice 0.98 on real photos: recipes train in turns on one machine, each on its own clock.
 
 ``python -m tests.benchmarks.race --data carvana480`` trains `sprint` with three seeds beside the classic
-U-Net, until each has reached the goal on validation cars, or for two hours. A clock runs while its
-recipe trains and stands while others do, and while validation photos are scored. A race that was
-stopped goes on. Whoever has finished is scored on the test cars once, and all is kept as JSON.
+U-Net, to the end of each recipe's schedule, or, where it has none, until it has reached the goal on
+validation cars, or for two hours. A clock runs while its recipe trains and stands while others do, and
+while validation photos are scored. A race that was stopped goes on. Whoever has finished is scored on
+the test cars once, and all is kept as JSON.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ USUAL = Recipe(
     losses.bce_dice, RMSPROP, None, clip=1.0,
 )  # fmt: skip
 RESNET = Recipe(
-    "ResNet-34 encoder, random weights", ResNetUNet, QUICK["size"], 4,
-    losses.boundary_bce_dice, partial(torch.optim.AdamW, lr=1e-3), 3 * 1472,
+    "ResNet-34 encoder, random weights", ResNetUNet, (240, 160), 4,
+    losses.boundary_bce_dice, partial(torch.optim.AdamW, lr=1e-3), 4 * 1472,
 )  # fmt: skip
 RECIPES = {
     "sprint": SPRINT,
@@ -112,13 +113,15 @@ class Contestant:
             self.seconds, self.step, self.curve = kept["seconds"], kept["step"], kept["curve"]
 
     @property
-    def reached(self) -> bool:
-        return bool(self.curve) and self.curve[-1]["dice"] >= GOAL
+    def reached(self) -> dict[str, Any] | None:
+        """The first score that reached the goal."""
+        return next((score for score in self.curve if score["dice"] >= GOAL), None)
 
     @property
     def finished(self) -> bool:
-        """Reached the goal, has no photos left, or no time."""
-        return self.reached or self.step >= self.steps or self.seconds >= self.limit
+        """At the end of its schedule, or, without one, at the goal; or it has no time left."""
+        ended = self.step >= self.steps if self.scheduler else self.reached is not None
+        return ended or self.seconds >= self.limit
 
     def batches(self) -> Iterator[list[int]]:
         """Indices of the photos of each step from the present one on."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from unet_course.figures.style import GREY, INK, LIGHT, PREDICTION, TRUTH, WIDTH, close
 
@@ -96,6 +96,7 @@ def frontier(points: Sequence[Point], axes_labels: Sequence[str], *, goal: float
             ax.annotate(point.name, (cost, point.dice), (0, 7), textcoords="offset points",
                         ha="center", color=INK, fontsize=8.5)  # fmt: skip
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_xlabel(label)
