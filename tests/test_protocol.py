@@ -79,6 +79,7 @@ EXPECTED = {
     "quick": {"loss_function"},
     "full": {"width", "augmentations"},  # and, in the real presets, `images`
     "unshuffled": {"augmentations", "epochs"},
+    "stemless": {"stem", "size"},
     "colourless": {"augmentations"},
     "group": {"norm"},
     "bilinear": {"up"},
