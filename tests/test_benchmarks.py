@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import torch
 from benchmarks import __main__ as command
-from benchmarks import race
+from benchmarks import gpu, race
 from benchmarks.comparison import Spread, compare, number, table
 from benchmarks.networks import CLASSIC, multiply_adds
 
@@ -171,3 +171,28 @@ def test_an_unknown_racer_is_refused(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit):
         race.main(["hare:1", "--data", "none"])
     assert "'hare': expected some of sprint" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["sprint", "classic", "resnet34"])
+def test_every_contestant_can_be_scored(name, dataset, tmp_path) -> None:
+    samples = data.load_split(dataset)
+    contestant = race.Contestant(name, 0, samples, tmp_path, 60)
+    assert 0 <= contestant.score(samples["test"][:1])["dice"] <= 1
+
+
+def test_epochs_of_mixed_sizes_and_the_first_one_say_nothing_about_speed() -> None:
+    history = [
+        {"small": 1, "seconds": 100},  # which decodes the files
+        {"small": 1, "seconds": 2},
+        {"small": 1, "seconds": 3},
+        {"small": 0.5, "seconds": 100},
+        {"small": 0, "seconds": 10},
+    ]
+    assert gpu.rates(history, photos=50) == {"half size": 20, "full size": 5}
+    assert gpu.rates(history[:1], photos=50) == {}
+
+
+def test_without_a_gpu_there_is_nothing_to_measure(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert gpu.main(["quick", "--data", "none"]) == 1
+    assert "torch finds no CUDA GPU" in capsys.readouterr().err

@@ -142,6 +142,21 @@ def test_readme_states_the_committed_times() -> None:
     for row in bench["pipeline"]["rows"]:
         if row["variant"] in ("decode photo and mask", "pipeline, nothing cached"):
             assert f" {row['value']['median']:.0f}" in readme, row
+    for row in json.loads((ROOT / "outputs" / "gpu.json").read_text("utf-8")):
+        if row["split"] == "test" and row["train_minutes"]:
+            gpu = row["gpu"]
+            assert (
+                f"| `{row['experiment']}` | {row['train_minutes']:.1f} minutes "
+                f"| {gpu['photos_per_second']['all']:.0f} | {gpu['tensors_MiB']:.0f} MiB "
+                f"| {100 * gpu['utilisation']:.0f} % | {row['dice']:.4f} |"
+            ) in readme
+    for row in json.loads((ROOT / "outputs" / "race.json").read_text("utf-8")):
+        dice = (row.get("test") or row["curve"][-1])["dice"]
+        reached = f"{row['reached']['minutes']:.1f} minutes" if row["reached"] else "not reached"
+        assert (
+            f"| {row['title']}, seed {row['seed']} | {reached} | {row['minutes']:.1f} minutes, "
+            f"{row['photos']:,} photos | {dice:.4f} |"
+        ) in readme
 
 
 def readme_states(readme: str, found: dict[str, Any]) -> bool:

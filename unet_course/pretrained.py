@@ -35,6 +35,7 @@ class ResNetUNet(nn.Module):
 
     def __init__(self, *, pretrained: bool = False) -> None:
         super().__init__()
+        self.config = {"out_channels": 1}  # what prediction asks of a network
         body = resnet34(weights=ResNet34_Weights.IMAGENET1K_V1 if pretrained else None)
         self.encoder = nn.ModuleList([
             nn.Sequential(body.conv1, body.bn1, body.relu),

@@ -16,7 +16,7 @@ from unet_course.devices import collect, find_device, share
 def validate(
     model: nn.Module, dataset: Dataset[tuple[Tensor, Tensor]], *, batch_size: int = 8
 ) -> dict[str, float]:
-    """Mean loss, Dice and accuracy per image at the network's own input size.
+    """Mean loss, Dice and accuracy per image at the network's own input size, where the network is.
 
     Where targets are classes (`parts.PartDataset`), the Dice is that of the car, which is wherever
     background has less than half of the probability, accuracy is the share of pixels whose class is
@@ -26,7 +26,7 @@ def validate(
     image counts once and the result is that of one process.
     """
     model.eval()
-    device = find_device()
+    device = next((p.device for p in model.parameters()), find_device())
     indices = torch.arange(len(dataset)).split(batch_size)
     scores = []
     for images, targets in DataLoader(dataset, batch_sampler=[i.tolist() for i in share(indices)]):

@@ -11,7 +11,7 @@ import PIL
 import torch
 import torchvision
 
-from unet_course.devices import choose_precision
+from unet_course.devices import choose_precision, describe_device, find_device
 
 BUSY = 0.5
 
@@ -24,6 +24,7 @@ def describe() -> dict[str, Any]:
         "cores": cores(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "bf16_units": units,
+        "gpu": None if find_device().type == "cpu" else describe_device(find_device()),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
@@ -35,8 +36,9 @@ def describe() -> dict[str, Any]:
 def line(machine: dict[str, Any]) -> str:
     """`describe` in one line."""
     units = "bf16 units" if machine["bf16_units"] else "no bf16 units, so bf16 is emulated"
+    gpu = f"{machine['gpu']} beside " if machine["gpu"] else ""
     return (
-        f"{machine['processor']}, {machine['cores']} cores, {machine['capability']} ({units}); "
+        f"{gpu}{machine['processor']}, {machine['cores']} cores, {machine['capability']} ({units}); "
         f"Python {machine['python']}, torch {machine['torch']}, torchvision "
         f"{machine['torchvision']}, Pillow {machine['pillow']}"
     )

@@ -22,6 +22,7 @@ from .apart import measure_apart
 from .comparison import Measure, Row, compare, timed
 from .machine import cores
 
+CPU = torch.device("cpu")
 SIZES = ((240, 160), (480, 320), (960, 640), (1918, 1280))
 PRECISIONS = ("fp32", "bf16")
 CARVANA = SIZES[-1]
@@ -119,8 +120,8 @@ def prepare(
     return model, images.to(memory_format=torch.channels_last)
 
 
-def autocast(precision: str) -> torch.autocast:
-    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
+def autocast(precision: str, device: torch.device = CPU) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 def multiply_adds(network: dict[str, Any] | None, size: tuple[int, int]) -> int:

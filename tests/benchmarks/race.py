@@ -4,7 +4,8 @@
 U-Net, to the end of each recipe's schedule, or, where it has none, until it has reached the goal on
 validation cars, or for two hours. A clock runs while its recipe trains and stands while others do, and
 while validation photos are scored. A race that was stopped goes on. Whoever has finished is scored on
-the test cars once, and all is kept as JSON.
+the test cars once, and all is kept as JSON. Where there is a GPU they race there, and scores should be
+taken more often: ``--check 10``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from torch.utils.data import DataLoader
 
 from unet_course import data, inference, losses, protocol
 from unet_course.checkpoints import Checkpoint, load_state, replacing, save_state
+from unet_course.devices import describe_device, find_device
 from unet_course.model import count_parameters
 from unet_course.pretrained import ResNetUNet
 from unet_course.progress import progress
@@ -86,13 +88,20 @@ class Contestant:
     """
 
     def __init__(
-        self, name: str, seed: int, samples: dict[str, list[data.Sample]], work: Path, limit: float
+        self,
+        name: str,
+        seed: int,
+        samples: dict[str, list[data.Sample]],
+        work: Path,
+        limit: float,
+        check: float | None = None,
     ) -> None:
         self.name, self.seed, self.samples, self.limit = name, seed, samples, limit
         self.recipe = recipe = RECIPES[name]
+        self.due, self.device = check or recipe.check, find_device()
         self.state = work / f"race-{name}-{seed}.pt"
         torch.manual_seed(seed)
-        self.model = recipe.network().to(memory_format=torch.channels_last)
+        self.model = recipe.network().to(self.device, memory_format=torch.channels_last)
         self.optimizer = recipe.optimizer(self.model.parameters())
         self.steps = (recipe.photos or 10**9) // recipe.batch
         self.scheduler = None
@@ -104,6 +113,8 @@ class Contestant:
         self.photos = data.CarDataset(samples["train"], size=recipe.size, augment=augment)
         self.seconds, self.step, self.curve = 0.0, 0, []
         self.info = dict(name=name, seed=seed, threads=torch.get_num_threads())
+        if self.device.type != "cpu":
+            self.info["device"] = describe_device(self.device)
         if self.state.exists():
             kept = load_state(self.state, self.info)
             self.model.load_state_dict(kept["model"])
@@ -134,13 +145,16 @@ class Contestant:
 
     def train(self) -> None:
         """Train until the next score is due, with the clock running."""
-        due = min(self.seconds + self.recipe.check, self.limit)
+        due = min(self.seconds + self.due, self.limit)
         torch.manual_seed(1000 * self.seed + self.step)  # of what augmentation draws
         self.model.train()
         started, before = time.perf_counter(), self.seconds
         with progress(desc=f"{self.name}:{self.seed}", unit="step", leave=False) as bar:
             for images, masks in DataLoader(self.photos, batch_sampler=self.batches()):
-                self.learn(images.contiguous(memory_format=torch.channels_last), masks)
+                self.learn(
+                    images.to(self.device, memory_format=torch.channels_last),
+                    masks.to(self.device),
+                )
                 self.step += 1
                 bar.update()
                 self.seconds = before + time.perf_counter() - started
@@ -149,7 +163,7 @@ class Contestant:
 
     def learn(self, images: Tensor, masks: Tensor) -> None:
         """One step of the optimizer."""
-        with autocast(self.recipe.precision):
+        with autocast(self.recipe.precision, self.device):
             loss = self.recipe.loss(self.model(images), masks)
         self.optimizer.zero_grad()
         loss.backward()
@@ -158,6 +172,7 @@ class Contestant:
         self.optimizer.step()
         if self.scheduler:
             self.scheduler.step()
+        loss.item()  # waits for a GPU, so that the clock sees the step
 
     def score(self, samples: Iterable[data.Sample]) -> dict[str, Any]:
         """Scores at the photos' own size."""
@@ -211,6 +226,8 @@ def main(arguments: list[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--data", type=Path, required=True, help="real photos at 480x320")
     parser.add_argument("--minutes", type=float, default=120, help="limit of each clock (120)")
+    parser.add_argument("--check", type=float, metavar="SECONDS",
+                        help="from score to score (60 for sprint, 180 for the others)")  # fmt: skip
     parser.add_argument("--work", type=Path, default=ROOT / "outputs" / "race", help="states")
     parser.add_argument("--results", type=Path, default=RESULTS)
     args = parser.parse_args(arguments)
@@ -221,7 +238,7 @@ def main(arguments: list[str] | None = None) -> int:
         samples = data.load_split(args.data)
         args.work.mkdir(parents=True, exist_ok=True)
         runners = [
-            Contestant(name, int(seed or 0), samples, args.work, 60 * args.minutes)
+            Contestant(name, int(seed or 0), samples, args.work, 60 * args.minutes, args.check)
             for name, _, seed in names
         ]
         on = machine.line(machine.describe())

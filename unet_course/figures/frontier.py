@@ -1,4 +1,4 @@
-"""Figures of lesson 06: ceilings, the ladder and the frontier. They take numbers and draw."""
+"""Figures of lesson 06: ceilings, ladder, race and frontier. They take numbers and draw."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ class Rung(NamedTuple):
     dice: float
     low: float
     high: float
+
+
+class Curve(NamedTuple):
+    """How the Dice of a network in training rose with what it had cost."""
+
+    name: str
+    ours: bool
+    costs: Sequence[float]
+    dice: Sequence[float]
 
 
 class Point(NamedTuple):
@@ -73,6 +82,35 @@ def ladder(panels: Mapping[str, Sequence[Rung]], names: Sequence[str]) -> Figure
         ax.margins(x=0.08)
     axes[0, 0].set_yticks(range(len(names)), names)
     axes[0, 0].set_ylim(-0.6, len(names) - 0.3)
+    return close(figure)
+
+
+def race(panels: Mapping[str, Sequence[Curve]], *, goal: float, low: float = 0.9) -> Figure:
+    """Curves on the way to a goal, a dotted line; a panel for each kind of cost, on a logarithmic axis.
+
+    Args:
+        panels: curves by the name of their cost. Several curves of one name look the same.
+        low: where the axis of Dice begins.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 3.6), sharey=True, squeeze=False)
+    rivals = iter([(GREY, "-"), (GREY, "--"), (GREY, ":"), (TRUTH, "-")])
+    styles: dict[str, tuple[str, str]] = {}
+    for ax, (label, curves) in zip(axes[0], panels.items(), strict=True):
+        ax.axhline(goal, color=INK, linewidth=0.8, linestyle=":")
+        for curve in curves:
+            first = curve.name not in styles
+            if first:
+                styles[curve.name] = (PREDICTION, "-") if curve.ours else next(rivals)
+            color, line = styles[curve.name]
+            ax.plot(curve.costs, curve.dice, line, color=color, linewidth=1.8,
+                    label=curve.name if first else None)  # fmt: skip
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.set_xlabel(label)
+        ax.legend(loc="best")
+    axes[0, 0].set(ylim=(low, 0.99), ylabel="Dice on validation cars")
     return close(figure)
 
 
