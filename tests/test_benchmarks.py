@@ -194,5 +194,11 @@ def test_epochs_of_mixed_sizes_and_the_first_one_say_nothing_about_speed() -> No
 
 def test_without_a_gpu_there_is_nothing_to_measure(monkeypatch, capsys) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert gpu.main(["quick", "--data", "none"]) == 1
+    assert gpu.main(["--data", "none"]) == 1
     assert "torch finds no CUDA GPU" in capsys.readouterr().err
+
+
+def test_an_unknown_experiment_is_refused(capsys) -> None:
+    with pytest.raises(SystemExit):
+        gpu.main(["smoke", "--data", "none"])
+    assert "'smoke': expected some of plain" in capsys.readouterr().err

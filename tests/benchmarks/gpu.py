@@ -1,4 +1,4 @@
-"""Presets trained whole on a CUDA GPU: minutes, photos per second, memory, utilisation and scores.
+"""Experiments trained whole on a CUDA GPU: minutes, photos per second, memory, utilisation and scores.
 
 ``python -m tests.benchmarks.gpu quick full --data carvana480`` trains each, in the precision that the
 course chooses there, scores it on validation and test cars, and keeps all as JSON. The GPU should have
@@ -61,7 +61,7 @@ def rates(history: list[dict[str, float]], photos: int) -> dict[str, float]:
 
 
 def measure(name: str, data_dir: Path, *, seed: int, work: Path, results: Path) -> dict[str, Any]:
-    """Train and score one preset; returns the row on the test cars, with what the GPU did."""
+    """Train and score one experiment; returns the row on the test cars, with what the GPU did."""
     gpu: dict[str, Any] = {"machine": machine.line(machine.describe())}
     with watch(gpu):
         protocol.trained(name, data_dir, seed=seed, work=work)
@@ -80,13 +80,15 @@ def measure(name: str, data_dir: Path, *, seed: int, work: Path, results: Path) 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.gpu", description=__doc__)
-    parser.add_argument("names", nargs="*", default=["quick", "full"], choices=training.PRESETS,
-                        metavar="PRESET", help="quick, full (both)")  # fmt: skip
+    parser.add_argument("names", nargs="*", metavar="NAME", default=["quick", "full"],
+                        help=f"quick and full, or some of {', '.join(protocol.EXPERIMENTS)}")  # fmt: skip
     parser.add_argument("--data", type=Path, required=True, help="real photos at 480x320")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--work", type=Path, default=ROOT / "outputs" / "gpu", help="checkpoints")
     parser.add_argument("--results", type=Path, default=RESULTS)
     args = parser.parse_args(arguments)
+    if unknown := set(args.names) - protocol.EXPERIMENTS.keys():
+        parser.error(f"{min(unknown)!r}: expected some of {', '.join(protocol.EXPERIMENTS)}")
     if not torch.cuda.is_available():
         print(f"{parser.prog}: torch finds no CUDA GPU on this machine", file=sys.stderr)
         return 1

@@ -98,7 +98,7 @@ class Contestant:
     ) -> None:
         self.name, self.seed, self.samples, self.limit = name, seed, samples, limit
         self.recipe = recipe = RECIPES[name]
-        self.due, self.device = check or recipe.check, find_device()
+        self.pause, self.device = check or recipe.check, find_device()
         self.state = work / f"race-{name}-{seed}.pt"
         torch.manual_seed(seed)
         self.model = recipe.network().to(self.device, memory_format=torch.channels_last)
@@ -145,7 +145,7 @@ class Contestant:
 
     def train(self) -> None:
         """Train until the next score is due, with the clock running."""
-        due = min(self.seconds + self.due, self.limit)
+        due = min(self.seconds + self.pause, self.limit)
         torch.manual_seed(1000 * self.seed + self.step)  # of what augmentation draws
         self.model.train()
         started, before = time.perf_counter(), self.seconds

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -85,12 +86,12 @@ def ladder(panels: Mapping[str, Sequence[Rung]], names: Sequence[str]) -> Figure
     return close(figure)
 
 
-def race(panels: Mapping[str, Sequence[Curve]], *, goal: float, low: float = 0.9) -> Figure:
+def race(panels: Mapping[str, Sequence[Curve]], *, goal: float) -> Figure:
     """Curves on the way to a goal, a dotted line; a panel for each kind of cost, on a logarithmic axis.
 
     Args:
-        panels: curves by the name of their cost. Several curves of one name look the same.
-        low: where the axis of Dice begins.
+        panels: curves by the name of their cost. Several curves of one name look the same. What is
+            below 0.9 is cut off.
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 3.6), sharey=True, squeeze=False)
     rivals = iter([(GREY, "-"), (GREY, "--"), (GREY, ":"), (TRUTH, "-")])
@@ -104,13 +105,9 @@ def race(panels: Mapping[str, Sequence[Curve]], *, goal: float, low: float = 0.9
             color, line = styles[curve.name]
             ax.plot(curve.costs, curve.dice, line, color=color, linewidth=1.8,
                     label=curve.name if first else None)  # fmt: skip
-        ax.set_xscale("log")
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-        ax.xaxis.set_minor_formatter(NullFormatter())
-        ax.set_xlabel(label)
+        _costs(ax, label)
         ax.legend(loc="best")
-    axes[0, 0].set(ylim=(low, 0.99), ylabel="Dice on validation cars")
+    axes[0, 0].set(ylim=(0.9, 0.99), ylabel="Dice on validation cars")
     return close(figure)
 
 
@@ -133,12 +130,17 @@ def frontier(points: Sequence[Point], axes_labels: Sequence[str], *, goal: float
             ax.plot(cost, point.dice, "o" if point.ours else "s", color=color, markersize=7)
             ax.annotate(point.name, (cost, point.dice), (0, 7), textcoords="offset points",
                         ha="center", color=INK, fontsize=8.5)  # fmt: skip
-        ax.set_xscale("log")
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.xaxis.set_minor_formatter(NullFormatter())
-        ax.set_xlabel(label)
+        _costs(ax, label)
         ax.margins(x=0.25, y=0.15)
     for ax in np.atleast_2d(axes)[:, 0]:
         ax.set_ylabel("Dice on test cars")
     return close(figure)
+
+
+def _costs(ax: Axes, label: str) -> None:
+    """A logarithmic axis with its numbers written out."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_xlabel(label)
