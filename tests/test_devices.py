@@ -7,6 +7,11 @@ from accelerate import PartialState
 from unet_course import devices
 
 
+@pytest.fixture(autouse=True)
+def nothing_asked(monkeypatch):
+    monkeypatch.delenv("UNET_COURSE_PRECISION", raising=False)
+
+
 @pytest.mark.parametrize(
     ("capability", "precision"),
     [((7, 5), "fp16"), ((6, 1), "fp16"), ((8, 0), "bf16"), ((9, 0), "bf16")],
@@ -35,6 +40,16 @@ def test_apple_gpus_and_older_torch_train_in_float32(monkeypatch):
     assert devices.choose_precision(torch.device("mps")) == "no"
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert devices.choose_precision(torch.device("cpu")) == "no"
+
+
+@pytest.mark.parametrize("device", ["cuda", "cpu", "mps"])
+def test_the_environment_may_name_the_precision(monkeypatch, device):
+    for precision in devices.PRECISIONS:
+        monkeypatch.setenv("UNET_COURSE_PRECISION", precision)
+        assert devices.choose_precision(torch.device(device)) == precision
+    monkeypatch.setenv("UNET_COURSE_PRECISION", "fp32")
+    with pytest.raises(ValueError, match="UNET_COURSE_PRECISION='fp32': expected one of no, bf16"):
+        devices.choose_precision(torch.device(device))
 
 
 def test_a_process_that_is_alone_has_the_whole_share():

@@ -236,8 +236,8 @@ def test_a_missing_folder_ends_the_command_with_one_line(tmp_path, capsys):
     assert capsys.readouterr().err.startswith("protocol: ")
 
 
-def test_the_readme_has_the_tables_of_the_committed_results():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_report_has_the_tables_of_the_committed_results():
+    text = (ROOT / protocol.REPORT).read_text(encoding="utf-8")
     rows = protocol.read(ROOT / protocol.RESULTS)
     assert rows and "<!-- results: " in text
     assert protocol.fill(text, rows) == text

@@ -1,4 +1,4 @@
-"""The examples in README and CONTRIBUTING: blocks marked ``bash`` run as written, all others parse."""
+"""The examples in the READMEs and CONTRIBUTING: blocks marked ``bash`` run as written, all others parse."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from unet_course import cli, course
+from unet_course import cli, course, protocol
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "outputs/README.md")
 PARSERS = {
     "unet-course": cli.build_parser,
     "python -m unet_course.cli": cli.build_parser,
     "python -m unet_course.course": course.build_parser,
+    "python -m unet_course.protocol": protocol.build_parser,
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from unet_course import data, lesson, training
+from unet_course import data, lesson, protocol, training
 from unet_course.checkpoints import load_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -128,20 +128,21 @@ def test_results_of_the_course_are_there_and_good_enough() -> None:
             assert image.width >= 600, figure
 
 
-def test_readme_states_the_committed_times() -> None:
+def test_the_report_states_the_committed_times() -> None:
     bench = json.loads((ROOT / "outputs" / "bench.json").read_text("utf-8"))
-    readme = (ROOT / "README.md").read_text("utf-8")
-    readme = readme.partition("### Time and memory")[2].partition("\n## ")[0]
+    report = (ROOT / protocol.REPORT).read_text("utf-8")
     for variant in ("predict with quick", "quick", "classic"):
         rows = [r for r in bench["classic"]["rows"] if r["variant"] == variant]
         ms, mib = (
             next(r["value"]["median"] for r in rows if r["unit"] == unit)
             for unit in ("ms per image", "MiB")
         )
-        assert f"| {ms:.0f} ms | {mib:.0f} MiB |" in readme, variant
-    for row in bench["pipeline"]["rows"]:
-        if row["variant"] in ("decode photo and mask", "pipeline, nothing cached"):
-            assert f" {row['value']['median']:.0f}" in readme, row
+        assert f"| {ms:.0f} ms | {mib:.0f} MiB |" in report, variant
+    rates = {(r["case"], r["variant"]): r["value"]["median"] for r in bench["pipeline"]["rows"]}
+    columns = "decode photo and mask", "pipeline, nothing cached", "pipeline, cached"
+    for case in {case for case, _ in rates}:
+        numbers = [f"{rates[case, name]:.0f}" for name in (*columns, "network trains, fp32")]
+        assert f"| {case.partition(' ')[0]} | {' | '.join(numbers)} |" in report
     for row in json.loads((ROOT / "outputs" / "gpu.json").read_text("utf-8")):
         if row["split"] == "test" and row["train_minutes"]:
             gpu = row["gpu"]
@@ -149,14 +150,33 @@ def test_readme_states_the_committed_times() -> None:
                 f"| `{row['experiment']}` | {row['train_minutes']:.1f} minutes "
                 f"| {gpu['photos_per_second']['all']:.0f} | {gpu['tensors_MiB']:.0f} MiB "
                 f"| {100 * gpu['utilisation']:.0f} % | {row['dice']:.4f} |"
-            ) in readme
+            ) in report
     for row in json.loads((ROOT / "outputs" / "race.json").read_text("utf-8")):
         dice = (row.get("test") or row["curve"][-1])["dice"]
         reached = f"{row['reached']['minutes']:.1f} minutes" if row["reached"] else "not reached"
         assert (
             f"| {row['title']}, seed {row['seed']} | {reached} | {row['minutes']:.1f} minutes, "
             f"{row['photos']:,} photos | {dice:.4f} |"
-        ) in readme
+        ) in report
+
+
+def test_readme_states_the_committed_results_on_real_photos() -> None:
+    rows = protocol.read(ROOT / protocol.RESULTS)
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for name in ("quick", "full"):
+        mine = protocol.by_name(rows, "test")[name]
+        low, high = protocol.interval(protocol.mean_cars(mine))
+        accuracy, dice, iou, f1 = (
+            f"{sum(row[key] for row in mine) / len(mine):.4f}"
+            for key in ("accuracy", "dice", "iou", "boundary_f1")
+        )
+        assert (
+            f"| {len(mine)} | 20 (320) | {accuracy} | {dice} | {low:.4f} to {high:.4f} | {iou} | {f1} |"
+        ) in readme.replace("| same |", "| 20 (320) |"), name
+        originals = protocol.mean_cars(protocol.by_name(rows, "originals")[name])
+        small = {car: protocol.mean_cars(mine)[car] for car in originals}
+        for cars in (originals, small):
+            assert f"{sum(cars.values()) / len(cars):.4f}" in readme, name
 
 
 def readme_states(readme: str, found: dict[str, Any]) -> bool:
@@ -182,8 +202,9 @@ def test_a_wrong_number_in_readme_is_found() -> None:
 
 
 def test_readme_is_finished_and_its_links_lead_somewhere() -> None:
-    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "outputs/README.md"):
         text = (ROOT / name).read_text("utf-8")
         assert re.findall(r"\{\{\w+\}\}", text) == [], name
         links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
-        assert [link for link in links if not (ROOT / link).exists()] == [], name
+        folder = (ROOT / name).parent
+        assert [link for link in links if not (folder / link).exists()] == [], name

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import itertools
 import math
 import os
 import random
@@ -163,6 +164,31 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing(sets, tmp_path
     assert rates[-1] < 0.02 * 0.02
 
 
+def test_a_rate_can_stay_what_it_is(sets, tmp_path):
+    _, history = fit(sets, tmp_path, lr=0.02, new_schedule=training.constant)
+    assert [row["lr"] for row in history] == 3 * [pytest.approx(0.02)]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "schedule"), [*itertools.product(training.OPTIMIZERS, training.SCHEDULES)]
+)
+def test_every_optimizer_and_schedule_is_stopped_and_resumed_as_if_it_were_not(
+    sets, tmp_path, optimizer, schedule
+):
+    def stop(history):
+        raise KeyboardInterrupt
+
+    options = dict(
+        new_optimizer=training.OPTIMIZERS[optimizer], new_schedule=training.SCHEDULES[schedule]
+    )
+    _, history = fit(sets, tmp_path / "whole", **options)
+    with pytest.raises(KeyboardInterrupt):
+        fit(sets, tmp_path / "stopped", on_epoch=stop, **options)
+    _, resumed = fit(sets, tmp_path / "stopped", resume=True, **options)
+    assert results(resumed) == results(history)
+    assert same(*(weights(tmp_path / n / "last.safetensors") for n in ("whole", "stopped")))
+
+
 def test_the_first_steps_can_see_photos_at_half_the_size(sets, tmp_path):
     torch.manual_seed(0)
     model, seen = UNet(width=2, depth=2), []
@@ -245,6 +271,19 @@ def test_a_preset_can_have_another_network_and_small_steps(dataset, tmp_path, mo
     expected = UNet(width=2, depth=1, growth="linear", stem=2).config
     assert (model.config, half) == (expected, 0.5)
     assert info["recipe"]["half"] == 0.5 and info["recipe"]["stem"] == 2
+
+
+def test_an_experiment_can_have_another_optimizer_and_schedule(dataset, tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(
+        training, "fit",
+        lambda *_, new_optimizer, new_schedule, **__: started.append((new_optimizer, new_schedule)),
+    )  # fmt: skip
+    for changes in ({}, {"optimizer": "sgd", "schedule": "constant"}):
+        training.train(dataset, tmp_path, preset="smoke", changes=changes)
+    named, made = training.OPTIMIZERS, [new([torch.zeros(1)], lr=0.5) for new, _ in started]
+    assert started == [(named["adamw"], training.one_cycle), (named["sgd"], training.constant)]
+    assert [type(optimizer) for optimizer in made] == [torch.optim.AdamW, torch.optim.SGD]
 
 
 def test_an_unknown_preset_is_refused_with_the_choices(dataset, tmp_path):

@@ -17,6 +17,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import gather_object
 
 Item = TypeVar("Item")
+PRECISIONS = ("no", "bf16", "fp16")
 
 
 def this_process() -> PartialState:
@@ -37,8 +38,18 @@ def choose_precision(device: torch.device) -> str:
     """``"bf16"``, ``"fp16"`` or ``"no"`` (float32), by what the device has units for.
 
     By capability, never by a timing: a timing changes when the machine is busy, and with it the
-    result. (``torch.cuda.is_bf16_supported`` counts emulation, so it is no use here.)
+    result. (``torch.cuda.is_bf16_supported`` counts emulation, so it is no use here.) Where the
+    environment variable ``UNET_COURSE_PRECISION`` names one of the three, it is that one.
+
+    Raises:
+        ValueError: it names something else.
     """
+    if asked := os.environ.get("UNET_COURSE_PRECISION"):
+        if asked not in PRECISIONS:
+            raise ValueError(
+                f"UNET_COURSE_PRECISION={asked!r}: expected one of {', '.join(PRECISIONS)}"
+            )
+        return asked
     if device.type == "cuda":
         return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp16"
     if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):

@@ -5,7 +5,8 @@ seeds, scores each network on the validation cars, and keeps the scores in ``out
 ``--split test`` scores them on the test cars, ``--originals carvana`` on those of the test cars that are
 in another folder, at that folder's size. A run that was stopped goes on, one that is finished is not
 trained again. ``python -m unet_course.protocol paints full --data carvana480`` asks a network for cars
-that have been repainted, and ``python -m unet_course.protocol tables`` writes all tables into README.md.
+that have been repainted, and ``python -m unet_course.protocol tables`` writes all tables into
+``outputs/README.md``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from unet_course.model import count_parameters
 from unet_course.progress import progress
 
 RESULTS = Path("outputs") / "results.json"
+REPORT = Path("outputs") / "README.md"
 
 # Paints for `repaint`, as shares of red, green and blue; None leaves the car as it is.
 TINTS: dict[str, tuple[float, float, float] | None] = {
@@ -251,7 +253,7 @@ def table(rows: list[dict[str, Any]], split: str) -> str:
         ours, theirs = paired(mine, found.get(against, []))
         gained = ""
         if ours:
-            mean, low, high = gain(ours, theirs)
+            mean, low, high = (round(value, 4) + 0.0 for value in gain(ours, theirs))  # no "-0.0000"
             gained = f"{mean:+.4f} ({low:+.4f} to {high:+.4f}) on `{against}`"
         low, high = interval(mean_cars(mine))
         lines.append(
@@ -302,8 +304,8 @@ def fill(text: str, rows: list[dict[str, Any]]) -> str:
     return "<!-- results: ".join(pieces)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; an error that a user can mend ends it with one line and status 1."""
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
     parser = argparse.ArgumentParser(prog="unet_course.protocol", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     common = argparse.ArgumentParser(add_help=False)
@@ -327,8 +329,13 @@ def main(arguments: list[str] | None = None) -> int:
     c.add_argument("--untimed", action="store_true", help="the machine is busy: keep no times")
     c = commands.add_parser("tables", help="write the tables into a Markdown file")
     c.add_argument("--results", type=Path, default=RESULTS)
-    c.add_argument("--into", type=Path, default=Path("README.md"))
-    args = parser.parse_args(arguments)
+    c.add_argument("--into", type=Path, default=REPORT)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; an error that a user can mend ends it with one line and status 1."""
+    args = build_parser().parse_args(arguments)
     try:
         if args.command == "tables":
             text = fill(args.into.read_text(encoding="utf-8"), read(args.results))

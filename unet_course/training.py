@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -41,7 +42,8 @@ from unet_course.validation import best_epoch, default_loss, validate
 # `images` is how many photos training sees in all, repeats included, so that a preset takes the
 # same time on a small dataset (many epochs) and on a large one (few). `half` is explained in `fit`.
 # Further settings that an experiment may name: `norm` and `up` of the network, `loss` (a function of
-# `losses`), `colours` and `hues` (of `data.augmentation`).
+# `losses`), `optimizer` (of `OPTIMIZERS`), `schedule` (of `SCHEDULES`), `colours` and `hues` (of
+# `data.augmentation`).
 PRESETS: dict[str, dict[str, Any]] = {
     "smoke": dict(size=(96, 64), width=8, depth=3, images=192, batch_size=8, lr=4e-3),
     "quick": dict(
@@ -64,6 +66,28 @@ PRESETS["full"] = PRESETS["quick"] | dict(width=32, images=38_000, hues=0.5)
 TARGETS: dict[str, type[data.CarDataset]] = {"car": data.CarDataset, "parts": parts.PartDataset}
 
 History = list[dict[str, float]]
+
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adamw": partial(torch.optim.AdamW, weight_decay=1e-2),
+    "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True, weight_decay=1e-4),
+}
+_LRScheduler = torch.optim.lr_scheduler.LRScheduler
+
+
+def one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> _LRScheduler:
+    """The rate rises in the first fifth of the steps and falls to 0 (Smith and Topin 2018, section 3)."""
+    peak = optimizer.param_groups[0]["lr"]
+    # which cannot have 5 steps: it divides by 0
+    return torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, max(6, steps), pct_start=0.2)
+
+
+def constant(optimizer: torch.optim.Optimizer, steps: int) -> _LRScheduler:
+    """The rate stays what it is in all steps."""
+    return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1, total_iters=steps)
+
+
+SCHEDULES = {"one-cycle": one_cycle, "constant": constant}
 
 
 class TrainingError(RuntimeError):
@@ -108,6 +132,8 @@ def fit(
     half: float = 0.0,
     seed: int = 0,
     loss_function: Callable[[Tensor, Tensor], Tensor] = default_loss,
+    new_optimizer: Callable[..., torch.optim.Optimizer] = OPTIMIZERS["adamw"],
+    new_schedule: Callable[[torch.optim.Optimizer, int], _LRScheduler] = one_cycle,
     resume: bool = False,
     info: dict[str, Any] | None = None,
     on_epoch: Callable[[History], None] | None = None,
@@ -128,14 +154,17 @@ def fit(
     Args:
         train_set, val_set: photos with car masks, or both `parts.PartDataset`; ``model`` has one
             channel for the former and one per class for the latter.
-        epochs: passes over ``train_set``; the learning rate rises to ``lr`` and falls to 0 over them.
+        epochs: passes over ``train_set``.
         batch_size: photos per step, over all processes together.
+        lr: the highest learning rate.
         half: the share of the steps, from the first one on, that sees the photos at half their width
             and height. Such a step is about a third of the work, and most of what there is to learn
             about cars can be learned there; the outline cannot, so the last steps are at full size
             (compare Tan and Le 2021, "EfficientNetV2", section 4). An epoch that is all at half size
             is validated at half size.
         loss_function: takes logits and masks, returns the mean of a loss over the photos.
+        new_optimizer: takes the network's parameters and ``lr``.
+        new_schedule: takes the optimizer and the number of steps in all.
         resume: go on from ``state.pt`` where there is one.
         info: kept in the checkpoints, and compared when resuming.
         on_epoch: called with the history after every epoch, e.g. to draw curves.
@@ -183,10 +212,8 @@ def fit(
     if half:
         small = train_set.size[0] // 2, train_set.size[1] // 2
         small_set, small_val = train_set.resized(small), val_set.resized(small)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=1e-2)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(  # which cannot have 5 steps: it divides by 0
-        optimizer, max_lr=lr, total_steps=max(6, epochs * steps), pct_start=0.2
-    )
+    optimizer = new_optimizer(model.parameters(), lr=lr)
+    scheduler = new_schedule(optimizer, epochs * steps)
     history: History = []
     if state:
         model.load_state_dict(state["model"])
@@ -353,6 +380,8 @@ def train(
         epochs=_epochs(p, len(train_set)), batch_size=p["batch_size"], lr=lr,
         half=p.get("half", 0.0), seed=seed, resume=resume, on_epoch=on_epoch, info=info,
         loss_function=getattr(losses, p["loss"]) if "loss" in p else default_loss,
+        new_optimizer=OPTIMIZERS[p.get("optimizer", "adamw")],
+        new_schedule=SCHEDULES[p.get("schedule", "one-cycle")],
     )  # fmt: skip
 
 
