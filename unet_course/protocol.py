@@ -64,7 +64,9 @@ EXPERIMENTS = {
     "stem": Experiment("quick", "photos at 480x320, through a stem of 2", _STEM, "plain"),
     "linear": Experiment("quick", "channels grow by steps, not by doubling", _LINEAR, "stem"),
     "batch-4": Experiment("quick", "batches of 4, not 8", _BATCH, "linear"),
-    "half": Experiment("quick", "half the size in the first 75 % of steps", _HALF, "batch-4"),
+    "half": Experiment(
+        "quick", "5 passes, not 3, the first 75 % of steps at half the size", _HALF, "batch-4"
+    ),
     "quick": Experiment("quick", "the preset, which adds boundary weights", {}, "half"),
     "full": Experiment("full", "twice the channels, 25 passes, shuffled colours", {}, "quick"),
     "unshuffled": Experiment(
