@@ -255,7 +255,9 @@ def table(rows: list[dict[str, Any]], split: str) -> str:
         ours, theirs = paired(mine, found.get(against, []))
         gained = ""
         if ours:
-            mean, low, high = (round(value, 4) + 0.0 for value in gain(ours, theirs))  # no "-0.0000"
+            mean, low, high = (
+                round(value, 4) + 0.0 for value in gain(ours, theirs)
+            )  # no "-0.0000"
             gained = f"{mean:+.4f} ({low:+.4f} to {high:+.4f}) on `{against}`"
         low, high = interval(mean_cars(mine))
         lines.append(
