@@ -83,6 +83,8 @@ EXPECTED = {
     "colourless": {"augmentations"},
     "group": {"norm"},
     "bilinear": {"up"},
+    "constant": {"new_schedule"},
+    "sgd": {"new_optimizer", "lr"},
 }
 
 
@@ -126,8 +128,8 @@ def test_a_table_compares_by_seed_and_by_car():
     lines = protocol.table(rows, "val").splitlines()
     assert len(lines) == 5
     assert lines[2] == (
-        "| `half` | half the size in the first 75 % of steps | 1 | 0.9750 (0.9700 to 0.9800) "
-        "| 0.4875 |  | 1.2 | 1,234 |"
+        "| `half` | 5 passes, not 3, the first 75 % of steps at half the size | 1 "
+        "| 0.9750 (0.9700 to 0.9800) | 0.4875 |  | 1.2 | 1,234 |"
     )
     assert lines[3] == (
         "| `quick` | the preset, which adds boundary weights | 2 | 0.9750 (0.9700 to 0.9800) "

@@ -78,6 +78,12 @@ EXPERIMENTS = {
     "colourless": Experiment("quick", "no change of colours, flips only", dict(colours=0), "quick"),
     "group": Experiment("quick", "group norm for batch norm", dict(norm="group"), "quick"),
     "bilinear": Experiment("quick", "bilinear upsampling", dict(up="bilinear"), "quick"),
+    "constant": Experiment(
+        "quick", "a constant learning rate, not one cycle", dict(schedule="constant"), "quick"
+    ),
+    "sgd": Experiment(
+        "quick", "SGD with momentum, not AdamW", dict(optimizer="sgd", lr=0.5), "quick"
+    ),
 }
 
 
