@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from unet_course import data, inference, losses, protocol
+from unet_course import data, inference, losses, protocol, training
 from unet_course.checkpoints import Checkpoint, load_state, replacing, save_state
 from unet_course.devices import describe_device, find_device
 from unet_course.model import count_parameters
@@ -106,9 +106,7 @@ class Contestant:
         self.steps = (recipe.photos or 10**9) // recipe.batch
         self.scheduler = None
         if recipe.photos:
-            self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
-                self.optimizer, self.optimizer.defaults["lr"], total_steps=self.steps, pct_start=0.2
-            )
+            self.scheduler = training.one_cycle(self.optimizer, self.steps)
         augment = data.augmentation() if recipe.photos else None  # the usual recipe has none
         self.photos = data.CarDataset(samples["train"], size=recipe.size, augment=augment)
         self.seconds, self.step, self.curve = 0.0, 0, []
