@@ -50,15 +50,18 @@ class Experiment(NamedTuple):
 
 
 # Up to `full` a ladder from lesson 02's network, on which each rung changes one thing more; the changes
-# are told from `quick` down, each adding to that of the rung above it. Below the ladder, what `quick`
-# might have done otherwise. The first four rungs see each photo three times, which takes a little
-# longer than the five times of `quick`, most of which are at half size.
-_HALF = dict(loss="bce_dice")
+# are told from `quick` down, each adding to that of the rung above it. Below the ladder, what `full` was
+# before, and what `outline` might have done otherwise. The first four rungs see each photo three times,
+# which takes a little longer than the five times of the next three, most of which are at half size.
+_ADAMW = dict(optimizer="adamw", lr=4e-3)
+_LONGER = dict(hues=0.0)
+_SGD = _LONGER | dict(images=7400)
+_OUTLINE = _SGD | _ADAMW
+_HALF = _OUTLINE | dict(loss="bce_dice")
 _BATCH = _HALF | dict(half=0.0, images=4500)
 _LINEAR = _BATCH | dict(batch_size=8)
 _STEM = _LINEAR | dict(growth="double")
 _PLAIN = _STEM | dict(stem=1, size=(240, 160))
-_FIRST = dict(hues=0.0, images=40_000)
 EXPERIMENTS = {
     "plain": Experiment("quick", "lesson 02's plain U-Net, photos at 240x160", _PLAIN, None),
     "stem": Experiment("quick", "photos at 480x320, through a stem of 2", _STEM, "plain"),
@@ -67,22 +70,37 @@ EXPERIMENTS = {
     "half": Experiment(
         "quick", "5 passes, not 3, the first 75 % of steps at half the size", _HALF, "batch-4"
     ),
-    "quick": Experiment("quick", "the preset, which adds boundary weights", {}, "half"),
-    "full": Experiment("full", "twice the channels, 25 passes, shuffled colours", {}, "quick"),
+    "outline": Experiment("quick", "weights at the outline", _OUTLINE, "half"),
+    "sgd": Experiment("quick", "SGD with momentum, not AdamW", _SGD, "outline"),
+    "longer": Experiment("quick", "8 passes, not 5", _LONGER, "sgd"),
+    "quick": Experiment("quick", "the preset: colours shuffled", {}, "longer"),
+    "full": Experiment("full", "twice the channels, 40 passes", {}, "quick"),
+    "full-adamw": Experiment(
+        "full", "`full` as it was: 25 passes, AdamW", _ADAMW | dict(images=38_000), "full"
+    ),
     "unshuffled": Experiment(
-        "full", "`full` as it first was: 27 passes, unshuffled", _FIRST, "full"
+        "full",
+        "and before that: 27 passes, unshuffled",
+        _ADAMW | dict(images=40_000, hues=0.0),
+        "full-adamw",
     ),
     "stemless": Experiment(
-        "quick", "no stem, photos at 240x160", dict(stem=1, size=(240, 160)), "quick"
+        "quick", "no stem, photos at 240x160", _OUTLINE | dict(stem=1, size=(240, 160)), "outline"
     ),
-    "colourless": Experiment("quick", "no change of colours, flips only", dict(colours=0), "quick"),
-    "group": Experiment("quick", "group norm for batch norm", dict(norm="group"), "quick"),
-    "bilinear": Experiment("quick", "bilinear upsampling", dict(up="bilinear"), "quick"),
+    "colourless": Experiment(
+        "quick", "no change of colours, flips only", _OUTLINE | dict(colours=0), "outline"
+    ),
+    "group": Experiment(
+        "quick", "group norm for batch norm", _OUTLINE | dict(norm="group"), "outline"
+    ),
+    "bilinear": Experiment(
+        "quick", "bilinear upsampling", _OUTLINE | dict(up="bilinear"), "outline"
+    ),
     "constant": Experiment(
-        "quick", "a constant learning rate, not one cycle", dict(schedule="constant"), "quick"
-    ),
-    "sgd": Experiment(
-        "quick", "SGD with momentum, not AdamW", dict(optimizer="sgd", lr=0.5), "quick"
+        "quick",
+        "a constant learning rate, not one cycle",
+        _OUTLINE | dict(schedule="constant"),
+        "outline",
     ),
 }
 

@@ -15,7 +15,7 @@ from unet_course.data import MEAN, STD
 from unet_course.inference import predict
 from unet_course.model import count_parameters
 from unet_course.pretrained import ResNetUNet
-from unet_course.training import PRESETS, new_network
+from unet_course.training import OPTIMIZERS, PRESETS, new_network
 from unet_course.validation import default_loss
 
 from .apart import measure_apart
@@ -62,7 +62,7 @@ def training_step(
     torch.set_num_threads(threads)
     model, batch = prepare(network, size, images)
     masks = (batch[:, :1] > 0).float()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    optimizer = OPTIMIZERS["sgd"](model.parameters(), lr=1e-3)
 
     def step() -> None:
         torch.set_num_threads(threads)

@@ -24,7 +24,7 @@ def pipeline(*, folders: list[Path], fast: bool, **_: Any) -> list[Row]:
     rows = []
     for folder in folders:
         samples = spread(data.find_samples(folder), 2 * batch if fast else 4 * batch)
-        options = dict(size=size, augment=data.augmentation())
+        options = dict(size=size, augment=data.augmentation(hues=QUICK["hues"]))
         cold = data.CarDataset(samples, cache=False, **options)
         warm = data.CarDataset(samples, **options)
         for index in range(len(warm)):

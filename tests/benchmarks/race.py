@@ -55,8 +55,8 @@ class Recipe(NamedTuple):
 
 
 SPRINT = Recipe(
-    "`quick` at 240x160, four passes", partial(build, QUICK), (240, 160), 4,
-    losses.boundary_bce_dice, partial(torch.optim.AdamW, lr=QUICK["lr"]), 4 * 1472, 60,
+    "`outline` at 240x160, four passes", partial(build, QUICK), (240, 160), 4,
+    losses.boundary_bce_dice, partial(torch.optim.AdamW, lr=4e-3), 4 * 1472, 60,
 )  # fmt: skip
 # milesial/Pytorch-UNet's train.py, but for its scheduler, which would lower the rate after five
 # scores without progress; its photos are half as wide and high as Carvana's, not an eighth.

@@ -56,20 +56,18 @@ def test_two_losses_draw_each_curve_in_its_panel():
     assert [text.get_text() for text in axes[0].get_legend().get_texts()] == ["a", "b"]
 
 
-def test_range_test_title_tells_a_safe_rate_from_one_that_is_too_high():
+def test_range_test_title_states_the_bottom_and_a_line_the_chosen_rate():
     rates, losses = [1e-4, 1e-3, 1e-2, 1e-1, 1.0], [1.0, 0.9, 0.5, 0.1, 3.0]
-    (safe,) = learning.range_test(rates, losses, 1e-3, keep=0.0).axes
-    (high,) = learning.range_test(rates, losses, 0.5, keep=0.0).axes
-    assert safe.get_title(loc="left") == "The preset's rate is 100 times below the bottom"
-    assert "too high" in high.get_title(loc="left")
-    assert set(line(safe, PREDICTION).get_xdata()) == {1e-3}
+    (ax,) = learning.range_test(rates, losses, 1e-3, keep=0.0).axes
+    assert "until the rate is about 0.1" in ax.get_title(loc="left")
+    assert set(line(ax, PREDICTION).get_xdata()) == {1e-3}
 
 
 def test_range_test_bottom_comes_before_the_first_jump():
     rates = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]
     losses = [1.0, 0.99, 1.01, 0.5, 1.2, 0.4, 3.0]  # a wobble, a fall, a jump, luck
     (ax,) = learning.range_test(rates, losses, 1e-4, keep=0.0).axes
-    assert "is 10 times below" in ax.get_title(loc="left")
+    assert "about 0.001," in ax.get_title(loc="left")
 
 
 def test_running_mean_of_a_constant_loss_is_that_constant():

@@ -130,10 +130,7 @@ def range_test(
     ax.axvline(lowest, color=GREY, linestyle=":", label=f"first bottom, at {lowest:.1g}")
     ax.set(xscale="log", xlabel="learning rate of the step", ylabel="training loss")
     ax.set_ylim(0, 1.3 * max(losses[: max(1, len(losses) // 3)]))
-    if chosen < lowest:
-        ax.set_title(f"The preset's rate is {lowest / chosen:.0f} times below the bottom")
-    else:
-        ax.set_title("The preset's rate is too high here: the loss turns before it")
+    ax.set_title(f"The loss falls until the rate is about {lowest:.1g}, then it jumps")
     ax.legend()
     plt.close(figure)
     return figure
