@@ -280,7 +280,7 @@ def test_an_experiment_can_have_another_optimizer_and_schedule(dataset, tmp_path
         lambda *_, new_optimizer, new_schedule, **__: started.append((new_optimizer, new_schedule)),
     )  # fmt: skip
     for changes in ({}, {"optimizer": "adamw", "schedule": "constant"}):
-        training.train(dataset, tmp_path, preset="smoke", changes=changes)
+        training.train(dataset, tmp_path, preset="quick", changes=changes)
     named, made = training.OPTIMIZERS, [new([torch.zeros(1)], lr=0.5) for new, _ in started]
     assert started == [(named["sgd"], training.one_cycle), (named["adamw"], training.constant)]
     assert [type(optimizer) for optimizer in made] == [torch.optim.SGD, torch.optim.AdamW]

@@ -46,7 +46,10 @@ from unet_course.validation import best_epoch, default_loss, validate
 # `losses`), `optimizer` (of `OPTIMIZERS`), `schedule` (of `SCHEDULES`), `colours` and `hues` (of
 # `data.augmentation`).
 PRESETS: dict[str, dict[str, Any]] = {
-    "smoke": dict(size=(96, 64), width=8, depth=3, images=192, batch_size=8, lr=0.5),
+    # 24 steps are too few for SGD
+    "smoke": dict(
+        size=(96, 64), width=8, depth=3, images=192, batch_size=8, lr=4e-3, optimizer="adamw"
+    ),
     "quick": dict(
         size=(480, 320),
         width=16,
