@@ -104,6 +104,11 @@ def test_an_experiment_differs_in_one_thing_from_what_it_is_compared_with(name, 
     assert {key for key in ours if ours[key] != theirs[key]} == EXPECTED[name]
 
 
+def test_full_is_quick_with_more_channels_and_photos():
+    quick, full = training.PRESETS["quick"], training.PRESETS["full"]
+    assert {key for key in full if full[key] != quick.get(key)} == {"width", "images"}
+
+
 def test_a_row_takes_the_place_of_its_predecessor(tmp_path):
     results = tmp_path / "new" / "results.json"
     rows = [

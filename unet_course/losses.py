@@ -71,11 +71,10 @@ def boundary_weights(target: Tensor, *, window: int = 7, factor: float = 12.0) -
     Returns:
         ``(N, 1, H, W)``, above 0, of mean 1 in each photo.
     """
+    # along rows, then along columns: the average over the square, a little faster than at once
     average = partial(F.avg_pool2d, stride=1, count_include_pad=False)
-    share = average(
-        target.float(), (1, window), padding=(0, window // 2)
-    )  # along rows, then columns:
-    share = average(share, (window, 1), padding=(window // 2, 0))  # a square in a third of the time
+    share = average(target.float(), (1, window), padding=(0, window // 2))
+    share = average(share, (window, 1), padding=(window // 2, 0))
     weights = 1 + factor * 4 * share * (1 - share)
     return weights / weights.mean((1, 2, 3), keepdim=True)
 
