@@ -32,7 +32,7 @@ def row(experiment: str, seed: int, dice: dict[str, float], split: str = "val") 
     mean = sum(dice.values()) / len(dice)
     return dict(
         experiment=experiment, seed=seed, split=split, dice=mean, accuracy=mean / 2,
-        train_minutes=1.25, parameters=1234, cars=dice,
+        train_minutes=1.25, precision="no", parameters=1234, cars=dice,
     )  # fmt: skip
 
 
@@ -136,11 +136,11 @@ def test_a_table_compares_by_seed_and_by_car():
     assert len(lines) == 5
     assert lines[2] == (
         "| `half` | 5 passes, not 3, the first 75 % of steps at half the size | 1 "
-        "| 0.9750 (0.9700 to 0.9800) | 0.4875 |  | 1.2 | 1,234 |"
+        "| 0.9750 (0.9700 to 0.9800) | 0.4875 |  | 1.2 (float32) | 1,234 |"
     )
     assert lines[3] == (
         "| `outline` | weights at the outline | 2 | 0.9750 (0.9700 to 0.9800) "
-        "| 0.4875 | +0.0100 (+0.0100 to +0.0100) on `half` | 1.2 | 1,234 |"
+        "| 0.4875 | +0.0100 (+0.0100 to +0.0100) on `half`, seed 0 | 1.2 (float32) | 1,234 |"
     )
     assert lines[4] == (
         "| `full` | twice the channels, 40 passes | 1 | 0.5000 (0.5000 to 0.5000) "

@@ -264,7 +264,10 @@ def paired(
 
 
 def table(rows: list[dict[str, Any]], split: str) -> str:
-    """Experiments on one split as Markdown, each with its `gain` on the one it is compared with."""
+    """Experiments on one split as Markdown, each with its `gain` on the one it is compared with.
+
+    Where the two do not have the same seeds, the gain is of those that both have, and says so.
+    """
     found = by_name(rows, split)
     lines = [
         "| name | recipe | seeds | Dice (95 % over cars) | accuracy | gain in Dice (95 % over cars) "
@@ -274,15 +277,21 @@ def table(rows: list[dict[str, Any]], split: str) -> str:
     for name, mine in found.items():
         _, title, _, against = EXPERIMENTS[name]
         dice, accuracy = (sum(r[key] for r in mine) / len(mine) for key in ("dice", "accuracy"))
-        times = [r["train_minutes"] for r in mine if r["train_minutes"] is not None]
-        minutes = f"{sum(times) / len(times):.1f}" if times else ""
-        ours, theirs = paired(mine, found.get(against, []))
+        timed = [r for r in mine if r["train_minutes"] is not None]
+        minutes = ""
+        if timed:
+            precision = "float32" if timed[0]["precision"] == "no" else timed[0]["precision"]
+            minutes = f"{sum(r['train_minutes'] for r in timed) / len(timed):.1f} ({precision})"
+        others = found.get(against, [])
+        ours, theirs = paired(mine, others)
         gained = ""
         if ours:
             mean, low, high = (
                 round(value, 4) + 0.0 for value in gain(ours, theirs)
             )  # no "-0.0000"
             gained = f"{mean:+.4f} ({low:+.4f} to {high:+.4f}) on `{against}`"
+            if len(ours) < max(len(mine), len(others)):
+                gained += f", seed {', '.join(str(r['seed']) for r in ours)}"
         low, high = interval(mean_cars(mine))
         lines.append(
             f"| `{name}` | {title} | {len(mine)} | {dice:.4f} ({low:.4f} to {high:.4f}) "

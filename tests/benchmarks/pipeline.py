@@ -24,15 +24,18 @@ def pipeline(*, folders: list[Path], fast: bool, **_: Any) -> list[Row]:
     rows = []
     for folder in folders:
         samples = spread(data.find_samples(folder), 2 * batch if fast else 4 * batch)
-        options = dict(size=size, augment=data.augmentation(hues=QUICK["hues"]))
-        cold = data.CarDataset(samples, cache=False, **options)
-        warm = data.CarDataset(samples, **options)
+        augment = data.augmentation(hues=QUICK["hues"])
+        plain = data.CarDataset(samples, size=size, cache=False)
+        cold = data.CarDataset(samples, size=size, cache=False, augment=augment)
+        warm = data.CarDataset(samples, size=size, augment=augment)
         for index in range(len(warm)):
             warm.load(index)
         n = len(samples)
         variants = {
             "decode photo and mask": per_second(decode(samples, masks=True), n),
             "decode photo": per_second(decode(samples, masks=False), n),
+            "decode both to tensors": per_second(lambda s=samples: [*map(data.read_pair, s)], n),
+            "resized to batches, nothing cached": per_second(batches(plain, batch), n),
             "pipeline, nothing cached": per_second(batches(cold, batch), n),
             "pipeline, cached": per_second(batches(warm, batch), n),
             "network trains, fp32": per_second(step, batch),

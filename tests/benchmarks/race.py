@@ -74,6 +74,7 @@ RECIPES = {
     "classic": USUAL,
     "classic-bf16": USUAL._replace(precision="bf16"),
     "resnet34": RESNET,
+    "resnet34-bf16": RESNET._replace(precision="bf16"),
     "resnet34-pretrained": RESNET._replace(
         title="ResNet-34 encoder, ImageNet weights",
         network=partial(ResNetUNet, pretrained=True),

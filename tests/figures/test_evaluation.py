@@ -18,11 +18,11 @@ def labels(ax: plt.Axes) -> list[str]:
 
 
 def test_cars_stand_from_worst_to_best_and_views_in_their_order():
-    dice, cars, views = [0.9, 0.8, 0.5, 0.6], ["a", "a", "b", "b"], ["01", "02", "01", "02"]
+    dice, cars, views = [0.9, 0.8, 0.5, 0.5], ["a", "a", "b", "b"], ["01", "02", "01", "02"]
     left, right = evaluation.dice_by_car_and_view(dice, cars, views).axes
     assert labels(left) == ["b", "a"] and labels(right) == ["01", "02"]
-    assert "0.3000 apart" in title(left)  # 0.85 and 0.55
-    assert "hardest view is 01: 0.7000" in title(right)
+    assert title(left) == "The means of the cars lie 0.3500 apart"  # 0.85 and 0.5
+    assert title(right) == "The means of the views lie 0.0500 apart"  # 0.7 and 0.65
 
 
 def test_of_many_cars_only_the_worst_are_shown():
@@ -46,9 +46,13 @@ def test_bootstrap_of_a_single_car_has_no_width_and_draws_all_the_same():
 def test_threshold_curve_states_the_gain_over_one_half():
     thresholds = np.arange(1, 100) / 100
     dice = 0.9 - (thresholds - 0.7) ** 2
-    ax = evaluation.threshold_curve(thresholds, dice, 0.7).axes[0]
-    assert title(ax) == "Moving the threshold from 0.50 to 0.70 gains 0.0400 on the validation cars"
-    assert ax.get_ylim()[0] < 0.86 < 0.9 < ax.get_ylim()[1]  # both points are in view
+    figure = evaluation.threshold_curve(thresholds, dice, 0.7)
+    said = "Moving the threshold from 0.50 to 0.70 gains 0.0400 on the validation cars"
+    assert figure.get_suptitle() == said
+    top, whole = figure.axes
+    assert top.get_ylim()[0] < 0.86 < 0.9 < top.get_ylim()[1]  # both points are in view
+    assert dice.min() < top.get_ylim()[0]  # which cuts off the ends; the other panel shows them
+    assert whole.get_ylim()[0] < dice.min() < dice.max() < whole.get_ylim()[1]
 
 
 def test_errors_by_distance_draws_the_shares_of_each_side_in_its_colour():
@@ -61,14 +65,14 @@ def test_errors_by_distance_draws_the_shares_of_each_side_in_its_colour():
         bars[color].append((bar.get_x() + bar.get_width() / 2, bar.get_height()))
     np.testing.assert_allclose(bars[FALSE_POSITIVE], [(-0.5, 10), (-1.5, 5), (-2.5, 1)])
     np.testing.assert_allclose(bars[FALSE_NEGATIVE], [(0.5, 25), (1.5, 0), (2.5, 0)])
-    assert "88% of all wrong pixels lie within 2 pixels" in title(ax)  # 35 of 40
+    assert "88 % of all wrong pixels lie within 2 pixels" in title(ax)  # 35 of 40
 
 
 def test_reliability_measures_the_gap_where_the_network_is_unsure():
     said, found, pixels = [0.0, 0.3, np.nan, 1.0], [0.0, 0.5, np.nan, 1.0], [700, 100, 0, 200]
     left, right = evaluation.reliability(said, found, pixels).axes
     assert title(left) == "Where unsure, it is off by 0.20 on average"
-    assert title(right) == "Of 10.0% of the pixels it is unsure"
+    assert title(right) == "It is unsure of 10.0 % of the pixels"
     assert [bar.get_height() for bar in right.patches] == [70, 10, 0, 20]
     sure = evaluation.reliability([0.0, np.nan, 1.0], [0.0, np.nan, 1.0], [5, 0, 5])
     assert title(sure.axes[0]) == "Where unsure, it is off by 0.00 on average"
@@ -77,10 +81,11 @@ def test_reliability_measures_the_gap_where_the_network_is_unsure():
 def test_errors_by_part_gives_shares_of_all_errors_and_the_loss_of_each_part():
     figure = evaluation.errors_by_part(["body", "mirrors"], [6, 1], [3, 0], [600, 10])
     (ax,) = figure.axes
-    assert title(ax) == "Of the mirrors most is missed: 10.0 %"
+    assert title(ax) == "Mirrors lose the largest share of their pixels: 10.0 %"
     assert [bar.get_width() for bar in ax.patches] == pytest.approx([60, 10, 30, 0])
     assert [text.get_text() for text in ax.texts] == [" 1.0 % of it", " 10.0 % of it"]
-    evaluation.errors_by_part(["body"], [0], [0], [5])  # nothing wrong, nothing divided by 0
+    nothing = evaluation.errors_by_part(["glass"], [0], [0], [5])  # and nothing divided by 0
+    assert title(nothing.axes[0]) == "Glass loses the largest share of its pixels: 0.0 %"
 
 
 def test_errors_by_distance_of_a_perfect_prediction():

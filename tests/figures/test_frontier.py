@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from unet_course.figures import frontier
-from unet_course.figures.frontier import Point, Rung
+from unet_course.figures.frontier import Curve, Point, Rung
 
 
 def texts(ax: plt.Axes) -> list[str]:
@@ -29,6 +29,21 @@ def test_rungs_stand_in_order_with_their_intervals_in_every_panel():
     spans = [tuple(line.get_xdata()) for line in left.lines if len(line.get_xdata()) == 2]
     assert spans == [(0.88, 0.91), (0.94, 0.96)]
     assert [line.get_ydata()[0] for line in left.lines if len(line.get_ydata()) == 2] == [0, 2]
+
+
+def test_curves_of_a_race_differ_by_colour_and_their_precision_by_dashes():
+    ours, theirs = Curve("sprint", True, [1, 2], [0.97, 0.98]), Curve("classic", False, [9], [0.95])
+    figure = frontier.race(
+        {"minutes": [ours, theirs], "photos": [theirs]}, ours="sprint", goal=0.98
+    )
+    left, right = figure.axes
+    goal, first, second = left.lines
+    assert set(goal.get_ydata()) == {0.98} and texts(left) == ["goal: 0.98"]
+    assert (first.get_linestyle(), second.get_linestyle()) == ("--", "-")
+    assert first.get_color() != second.get_color() == right.lines[1].get_color()
+    (legend,) = figure.legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == ["sprint", "classic", "float32", "bfloat16"]
 
 
 @pytest.mark.parametrize("n_costs", [2, 4])

@@ -54,6 +54,22 @@ def test_results_enlarges_the_spot_of_the_error(photo, truth):
     assert frame.get_x() <= 3 and frame.get_x() + frame.get_width() >= 9
 
 
+def test_results_enlarges_the_edge_of_a_patch_and_not_its_inside(photo, truth):
+    wrong = truth.clone()
+    wrong[:, :15] = True  # a patch far larger than the enlarged spot
+    example = predictions.Example("", photo, truth, wrong, 0.9)
+    (inset,) = predictions.results([example], title="").axes[3].child_axes
+    shown = (picture(inset) == to_rgb(FALSE_POSITIVE)).all(-1).mean()
+    assert 0.3 < shown < 0.7
+
+
+def test_the_legend_is_as_pale_as_what_is_right_in_the_picture(photo, truth):
+    photo[:] = 128
+    figure = predictions.threshold_view(photo, truth, truth.float(), 0.5)
+    right = figure.legends[0].get_patches()[0].get_facecolor()[:3]
+    np.testing.assert_allclose(picture(figure.axes[1])[30, 30], right)
+
+
 def test_results_of_a_perfect_prediction_enlarges_nothing(photo, truth):
     example = predictions.Example("", photo, truth, truth, 1.0)
     assert predictions.results([example], title="").axes[3].child_axes == []
@@ -79,6 +95,9 @@ def test_worst_spot_is_a_window_inside_the_image_around_the_densest_errors():
     left, top, width, height = predictions.worst_spot(errors, share=0.1)
     assert (width, height) == (20, 10)
     assert left == 180 and top == 90
+    errors[:, :30] = True  # a patch at the border of the image
+    left, top, width, height = predictions.worst_spot(errors, share=0.1, edge=True)
+    assert left == 20 and errors[top : top + height, left : left + width].mean() == 0.5
 
 
 def test_threshold_view_at_another_threshold_gives_another_picture(photo, truth):
@@ -121,16 +140,29 @@ def test_feature_maps_shows_each_channel_and_nothing_beside_the_bottleneck():
     assert len(shown) == 3 + 3 + 2
     np.testing.assert_allclose(picture(shown[1]), top[1])
     assert figure.axes[0].get_ylabel() == "level 0"
+    (note,) = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert "bottleneck" in note
 
 
-def test_skip_ablation_names_the_skip_that_is_missed_most(photo, truth):
+def test_feature_maps_stretch_the_contrast_of_each_map():
+    few, fewer = torch.zeros(2, 1, 10, 10)
+    few[0, 0, :5], few[0, 1, 0] = 1, 100  # a line of ones and one bright pixel
+    fewer[0, 0, 0] = 3  # all of it in less than two percent of the map
+    figure = predictions.feature_maps([("level 0", few, fewer)])
+    clims = [ax.images[0].get_clim() for ax in figure.axes if ax.images]
+    assert clims == [(0, 1), (0, 3)]
+
+
+def test_skip_ablation_says_what_each_silence_costs(photo, truth):
     cases = {
         "all skips": (truth, 0.98),
         "without skip 0": (~truth, 0.90),
         "without skip 1": (truth, 0.97),
     }
     figure = predictions.skip_ablation(photo, truth, cases)
-    assert figure.get_suptitle() == "Without skip 0 the network loses most: 0.0800 Dice"
+    said = "Mean Dice 0.9800 with all skips; silencing one of them costs 0.0100 to 0.0800"
+    assert figure.get_suptitle() == said
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0.0000", "0.0800", "0.0100"]
     heights = [bar.get_height() for bar in figure.axes[0].patches]
     np.testing.assert_allclose(heights, [0, 0.08, 0.01])
 

@@ -22,14 +22,13 @@ def dice_by_car_and_view(
         1, 2, figsize=(WIDTH, 3.2), sharey=True, width_ratios=(1.35, 1)
     )
     means = {car: values[np.asarray(cars) == car].mean() for car in sorted(set(cars))}
-    spread = max(means.values()) - min(means.values())
-    _strips(left, values, cars, sorted(means, key=means.get)[:most])
-    left.set_title(f"The means of the cars lie {spread:.4f} apart")
-    left.set(xlabel="car (first letters of its name), worst first", ylabel="Dice of a photo")
     per_view = {view: values[np.asarray(views) == view].mean() for view in sorted(set(views))}
+    for ax, kind, group in ((left, "cars", means), (right, "views", per_view)):
+        spread = max(group.values()) - min(group.values())
+        ax.set_title(f"The means of the {kind} lie {spread:.4f} apart")
+    _strips(left, values, cars, sorted(means, key=means.get)[:most])
+    left.set(xlabel="car (first letters of its name), worst first", ylabel="Dice of a photo")
     _strips(right, values, views, list(per_view)[:most])
-    lowest = min(per_view, key=per_view.get)
-    right.set_title(f"The hardest view is {lowest}: {per_view[lowest]:.4f}")
     right.set_xlabel("view")
     return style.close(figure)
 
@@ -62,18 +61,24 @@ def bootstrap_means(by_car: Sequence[float], by_image: Sequence[float]) -> Figur
 def threshold_curve(
     thresholds: Sequence[float], dice: Sequence[float], chosen: float, *, floor: float = 0.01
 ) -> Figure:
-    """Mean Dice for each threshold; the lower part, ``floor`` below the best, is cut off."""
+    """Mean Dice for each threshold: its top, down to ``floor`` below the best, beside all of it."""
     dice = np.asarray(dice)
     at_half = float(np.interp(0.5, thresholds, dice))
-    figure, ax = plt.subplots(figsize=(WIDTH, 2.8))
-    ax.plot(thresholds, dice, color=PREDICTION, lw=2)
-    ax.plot(0.5, at_half, "o", color=style.GREY, label=f"0.50: {at_half:.4f}")
-    ax.plot(chosen, dice.max(), "o", color=TRUTH, label=f"best, {chosen:.2f}: {dice.max():.4f}")
-    ax.set_ylim(min(dice.max() - floor, at_half - floor / 2), dice.max() + 0.1 * floor)
+    figure, (top, whole) = plt.subplots(1, 2, figsize=(WIDTH, 3), width_ratios=(1.7, 1))
+    for ax in (top, whole):
+        ax.plot(thresholds, dice, color=PREDICTION, lw=2)
+        ax.plot(0.5, at_half, "o", color=style.GREY, label=f"0.50: {at_half:.4f}")
+        ax.plot(chosen, dice.max(), "o", color=TRUTH, label=f"best, {chosen:.2f}: {dice.max():.4f}")
+        ax.set(xlabel="threshold", xlim=(0, 1))
+    top.set_ylim(min(dice.max() - floor, at_half - floor / 2), dice.max() + 0.1 * floor)
+    top.set_ylabel("mean Dice, validation cars")
+    top.set_title("the top of the curve", fontweight="normal")
+    top.legend(loc="best")
+    whole.axhspan(*top.get_ylim(), color=style.LIGHT, lw=0, zorder=0)
+    whole.set_title("all of it (left: the grey band)", fontweight="normal")
     gain = f"gains {dice.max() - at_half:.4f} on the validation cars"
-    ax.set_title(f"Moving the threshold from 0.50 to {chosen:.2f} {gain}")
-    ax.set(xlabel="threshold", ylabel="mean Dice, validation cars", xlim=(0, 1))
-    ax.legend(loc="best")
+    title = f"Moving the threshold from 0.50 to {chosen:.2f} {gain}"
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=10.5)
     return style.close(figure)
 
 
@@ -99,7 +104,7 @@ def reliability(said: Sequence[float], found: Sequence[float], pixels: Sequence[
     right.set(yscale="log", xlabel="probability that the network says", ylabel="pixels (%)")
     ticks = np.linspace(0, len(said), 6)
     right.set_xticks(ticks, [f"{tick / len(said):.1f}" for tick in ticks])
-    right.set_title(f"Of {unsure / pixels.sum():.1%} of the pixels it is unsure")
+    right.set_title(f"It is unsure of {100 * unsure / pixels.sum():.1f} % of the pixels")
     return style.close(figure)
 
 
@@ -127,7 +132,11 @@ def errors_by_part(names: Sequence[str], missed: object, claimed: object, size: 
     ax.invert_yaxis()
     ax.margins(x=0.1)
     ax.set_xlabel("share of all wrong pixels (%)")
-    ax.set_title(f"Of the {names[int(rate.argmax())]} most is missed: {rate.max():.1f} %")
+    worst = names[int(rate.argmax())]
+    many = worst.endswith("s") and not worst.endswith("ss")  # wheels and mirrors, but glass
+    lose, their = ("lose", "their") if many else ("loses", "its")
+    share = f"the largest share of {their} pixels: {rate.max():.1f} %"
+    ax.set_title(f"{worst.capitalize()} {lose} {share}")
     ax.legend(loc="lower right")
     return style.close(figure)
 
@@ -150,7 +159,9 @@ def errors_by_distance(distance: Sequence[float], outside: object, inside: objec
         share = 100 * (wrong / np.maximum(count, 1))[: len(x)]
         ax.bar(sign * (x - step / 2), share, 0.9 * step, color=color, label=name)
     ax.axvline(0, color=TRUTH, lw=1.5)
-    share = f"{near / total:.0%} of all wrong pixels lie" if total else "No wrong pixel lies"
+    share = (
+        f"{100 * near / total:.0f} % of all wrong pixels lie" if total else "No wrong pixel lies"
+    )
     ax.set_title(f"{share} within {x[1]:g} pixels of the true outline")
     ax.set(
         xlabel="pixels from the true outline (green)", ylabel="share of the ring that is wrong (%)"

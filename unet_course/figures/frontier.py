@@ -9,9 +9,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from unet_course.figures.style import GREY, INK, LIGHT, PREDICTION, TRUTH, WIDTH, close
+from unet_course.figures.style import GREY, IMAGE, INK, LIGHT, PREDICTION, TRUTH, WIDTH, close
 
 
 class Rung(NamedTuple):
@@ -24,10 +25,10 @@ class Rung(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """How the Dice of a network in training rose with what it had cost."""
+    """How the Dice of a network in training rose with what it had cost; dashed is bf16."""
 
     name: str
-    ours: bool
+    dashed: bool
     costs: Sequence[float]
     dice: Sequence[float]
 
@@ -76,6 +77,7 @@ def ladder(panels: Mapping[str, Sequence[Rung]], names: Sequence[str]) -> Figure
             ax.plot(rung.dice, y, "o", color=PREDICTION)
             ax.annotate(f"{rung.dice:.4f}", (rung.dice, y), (0, 6), textcoords="offset points",
                         ha="center", color=INK, fontsize=8.5)  # fmt: skip
+        ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.set_xlabel("Dice (mean, 95 % over cars)")
         ax.set_title(title)
         ax.grid(axis="y", color=LIGHT, linewidth=0.8)
@@ -86,28 +88,34 @@ def ladder(panels: Mapping[str, Sequence[Rung]], names: Sequence[str]) -> Figure
     return close(figure)
 
 
-def race(panels: Mapping[str, Sequence[Curve]], *, goal: float) -> Figure:
-    """Curves on the way to a goal, a dotted line; a panel for each kind of cost, on a logarithmic axis.
+def race(panels: Mapping[str, Sequence[Curve]], *, ours: str, goal: float) -> Figure:
+    """Curves on the way to a goal; a panel for each kind of cost, on a logarithmic axis.
 
     Args:
-        panels: curves by the name of their cost. Several curves of one name look the same. What is
-            below 0.9 is cut off.
+        panels: curves by the name of their cost. What is below 0.9 is cut off.
+        ours: the name of our curves; rivals' have other colours.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 3.6), sharey=True, squeeze=False)
-    rivals = iter([(GREY, "-"), (GREY, "--"), (GREY, ":"), (TRUTH, "-")])
-    styles: dict[str, tuple[str, str]] = {}
+    figure, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 4), sharey=True, squeeze=False)
+    rivals = iter((GREY, TRUTH, IMAGE))
+    colors = {ours: PREDICTION}
     for ax, (label, curves) in zip(axes[0], panels.items(), strict=True):
-        ax.axhline(goal, color=INK, linewidth=0.8, linestyle=":")
+        ax.axhline(goal, color=INK, linewidth=0.8)
         for curve in curves:
-            first = curve.name not in styles
-            if first:
-                styles[curve.name] = (PREDICTION, "-") if curve.ours else next(rivals)
-            color, line = styles[curve.name]
-            ax.plot(curve.costs, curve.dice, line, color=color, linewidth=1.8,
-                    label=curve.name if first else None)  # fmt: skip
+            if curve.name not in colors:
+                colors[curve.name] = next(rivals)
+            line = "--" if curve.dashed else "-"
+            ax.plot(curve.costs, curve.dice, line, color=colors[curve.name], linewidth=1.8)
         _costs(ax, label)
-        ax.legend(loc="best")
-    axes[0, 0].set(ylim=(0.9, 0.99), ylabel="Dice on validation cars")
+    first = axes[0, 0]
+    first.set(ylim=(0.9, 0.99), ylabel="Dice on validation cars")
+    first.annotate(f"goal: {goal}", (0, goal), (4, 3), xycoords=("axes fraction", "data"),
+                   textcoords="offset points", color=INK)  # fmt: skip
+    keys = [
+        Line2D([], [], color=color, linewidth=1.8, label=name) for name, color in colors.items()
+    ]
+    for line, label in (("-", "float32"), ("--", "bfloat16")):
+        keys.append(Line2D([], [], color=INK, linestyle=line, linewidth=1.2, label=label))
+    figure.legend(handles=keys, loc="outside lower center", ncols=len(keys))
     return close(figure)
 
 

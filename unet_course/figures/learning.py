@@ -101,7 +101,7 @@ def weight_map(mask: object, weights: object) -> Figure:
     left.imshow(np.where(mask[..., None] > 0.5, to_rgb(TRUTH), 1.0))
     left.set_title("The mask")
     drawn = right.imshow(weights, cmap="cividis", vmin=0)
-    right.set_title(f"The weights: {weights.min():.2g} to {weights.max():.2g}")
+    right.set_title(f"The weights: {weights.min():.3g} to {weights.max():.3g}")
     figure.colorbar(drawn, ax=right, label="weight of a pixel", shrink=0.85)
     for ax in (left, right):
         ax.set(xticks=[], yticks=[])
@@ -123,14 +123,14 @@ def range_test(
         mean = keep * mean + (1 - keep) * loss
         smooth.append(mean / (1 - keep**step))  # undo the start from 0
     figure, ax = plt.subplots(figsize=(WIDTH, 3.4))
-    ax.plot(rates, losses, ".", color=LIGHT, label="loss of one batch")
+    ax.plot(rates, losses, ".", color=GREY, alpha=0.6, label="loss of one batch")
     ax.plot(rates, smooth, color=IMAGE, linewidth=2, label="running mean")
     lowest = rates[_first_minimum(smooth)]
     ax.axvline(chosen, color=PREDICTION, linewidth=2, label=f"the preset's {chosen:g}")
     ax.axvline(lowest, color=GREY, linestyle=":", label=f"first bottom, at {lowest:.1g}")
     ax.set(xscale="log", xlabel="learning rate of the step", ylabel="training loss")
     ax.set_ylim(0, 1.3 * max(losses[: max(1, len(losses) // 3)]))
-    ax.set_title(f"The loss falls until the rate is about {lowest:.1g}, then it jumps")
+    ax.set_title(f"The loss falls until the rate is about {lowest:.1g}, then no further")
     ax.legend()
     plt.close(figure)
     return figure
@@ -156,7 +156,7 @@ def curves(history: Sequence[Mapping[str, float]], *, epochs: int | None = None)
 
     The score is Dice, and of a training for parts the mean IoU, by which its best epoch is chosen.
     Works from the first epoch on (and before it), so that a running training can redraw it. Where
-    training began with photos at half size, a line says until when.
+    training began with photos at half size, those epochs are shaded, and the best is of one size.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.4))
     epoch = [row["epoch"] for row in history]
@@ -164,6 +164,7 @@ def curves(history: Sequence[Mapping[str, float]], *, epochs: int | None = None)
     if history and "val_mean_iou" in history[0]:
         key, name, unit = "val_mean_iou", "Mean IoU of parts", "mean IoU, pooled over images"
     score = [row[key] for row in history]
+    small = sum(row.get("small", 0) for row in history)
     left.plot(epoch, [r["train_loss"] for r in history], "o-", ms=3, color=IMAGE, label="training")
     left.plot(
         epoch, [r["val_loss"] for r in history], "o-", ms=3, color=PREDICTION, label="validation"
@@ -173,19 +174,23 @@ def curves(history: Sequence[Mapping[str, float]], *, epochs: int | None = None)
     right.plot(epoch, score, "o-", ms=3, color=PREDICTION)
     right.set_title(f"{name} on cars not trained on")
     if history:
-        best = history.index(best_epoch(history))
+        kept = best_epoch(history)
+        best, where = history.index(kept), "on cars not trained on"
+        if small:  # the scores of the two sizes do not compare
+            where = "at half size" if kept["small"] == 1 else "at full size"
         right.plot(epoch[best], score[best], "o", ms=9, mfc="none", color=INK)
         found = f"best {score[best]:.4f}, epoch {epoch[best]}"
-        right.set_title(f"{name} on cars not trained on: {found}")
+        right.set_title(f"{name} {where}: {found}")
         right.set_ylim(max(0.0, min(score) - 0.02), 1)
         _log_axis(left, [row[key] for row in history for key in ("train_loss", "val_loss")])
     for ax, label, free in ((left, "loss", 0.93), (right, unit, 0.03)):  # where no curve runs
         ax.set(xlabel="epoch", ylabel=label, xlim=(0.5, max([epochs or 1, *epoch]) + 0.5))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        if small := sum(row.get("small", 0) for row in history):
+        if small:
+            ax.axvspan(0.5, small + 0.5, color=LIGHT, alpha=0.4, linewidth=0, zorder=0)
             ax.axvline(small + 0.5, color=GREY, linewidth=1, linestyle=":")
-            where = dict(transform=ax.get_xaxis_transform(), color=GREY)
-            ax.text(small + 0.4, free, "half size", ha="right", **where)
+            place = dict(transform=ax.get_xaxis_transform(), color=INK)
+            ax.text(0.5 + small / 2, free, "half size", ha="center", **place)
     plt.close(figure)
     return figure
 

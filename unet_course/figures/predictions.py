@@ -53,9 +53,9 @@ def prediction_steps(
 
 
 def results(examples: Sequence[Example], *, title: str) -> Figure:
-    """A row per example: photo, truth, prediction, errors with the worst spot enlarged."""
+    """A row per example: photo, truth, prediction, errors with an edge of the worst spot enlarged."""
     shape = np.asarray(examples[0].image).shape
-    height = (WIDTH - 0.55) / 4 * shape[-2] / shape[-1] + 0.05
+    height = (WIDTH - 1.3) / 4 * shape[-2] / shape[-1] + 0.05  # 1.3 inches for the labels
     figure, axes = plt.subplots(
         len(examples), 4, figsize=(WIDTH, len(examples) * height + 0.8), squeeze=False,
         layout="constrained", dpi=PHOTO_DPI,
@@ -67,7 +67,8 @@ def results(examples: Sequence[Example], *, title: str) -> Figure:
         _show(row[2], _paint(example.image, example.prediction, PREDICTION))
         _show(row[3], style.error_map(example.image, example.prediction, example.truth))
         _enlarge_worst_spot(row[3], example)
-        row[0].set_ylabel(f"{example.label}\nDice {example.dice:.4f}", color=style.INK)
+        label = f"{example.label}\nDice {example.dice:.4f}"
+        row[0].set_ylabel(label, color=style.INK, rotation=0, ha="right", va="center")
     for ax, name in zip(axes[0], ("photo", "true mask", "prediction", "errors"), strict=True):
         ax.set_title(name, loc="center", fontweight="normal")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=12)
@@ -76,7 +77,11 @@ def results(examples: Sequence[Example], *, title: str) -> Figure:
 
 
 def feature_maps(levels: Sequence[tuple[str, Sequence[object], Sequence[object]]]) -> Figure:
-    """A row per level: a few channels of the encoder on the left, of the decoder on the right."""
+    """A row per level: a few channels of the encoder on the left, of the decoder on the right.
+
+    Black is the 2nd percentile of a map and white the 98th, so that a few bright pixels leave the rest
+    visible. A level without a decoder is the bottleneck, and called so.
+    """
     n = max(len(encoder) for _, encoder, _ in levels)
     shape = np.asarray(levels[0][1][0]).shape
     height = 0.95 * WIDTH / (2 * n + 0.5) * shape[0] / shape[1] + 0.05
@@ -97,10 +102,16 @@ def feature_maps(levels: Sequence[tuple[str, Sequence[object], Sequence[object]]
             ax.set_axis_off()
         for ax, channel in [*zip(row, encoder), *zip(row[n + 1 :], decoder)]:  # noqa: B905
             ax.set_axis_on()
-            _show(ax, np.asarray(channel), cmap="gray")
+            channel = np.asarray(channel)
+            low, high = np.percentile(channel, [2, 98])
+            high = high if high > low else channel.max()  # bright in fewer pixels than that
+            _show(ax, channel, cmap="gray", vmin=low, vmax=high)
         row[0].set_ylabel(label, color=style.INK, fontsize=10)
-    axes[0, 0].set_title("encoder: what the skip carries", color=style.IMAGE)
-    axes[0, n + 1].set_title("decoder: after the skip came in", color=style.INK)
+        if len(decoder) == 0:
+            note = "← the bottleneck: no skip leaves from here,\n    the decoder starts here"
+            row[n + 1].text(0, 0.5, note, va="center", transform=row[n + 1].transAxes)
+    axes[0, 0].set_title("encoder: what the skips carry", color=style.IMAGE)
+    axes[0, n + 1].set_title("decoder: after the skips came in", color=style.INK)
     return style.close(figure)
 
 
@@ -126,10 +137,10 @@ def skip_ablation(
         ax.add_patch(Rectangle((left, top), w, h, fill=False, color=style.INK, lw=0.8))
         _show(figure.add_subplot(grid[1, i]), errors[top : top + h, left : left + w])
     bars.bar(names, lost, 0.5, color=PREDICTION)
-    for i, score in enumerate(scores):
+    for i, value in enumerate(lost):
         bars.annotate(
-            f"Dice {score:.4f}",
-            (i, max(0, lost[i])),
+            f"{value:.4f}",
+            (i, max(0, value)),
             (0, 3),
             textcoords="offset points",
             ha="center",
@@ -138,9 +149,9 @@ def skip_ablation(
     bars.set(
         ylabel="mean Dice lost", xlim=(-0.5, len(cases) - 0.5), ylim=(min(0, *lost), 1.25 * top)
     )
-    worst = int(lost.argmax())
+    costs = f"costs {lost[1:].min():.4f} to {lost[1:].max():.4f}"
     figure.suptitle(
-        f"{names[worst].capitalize()} the network loses most: {lost[worst]:.4f} Dice",
+        f"Mean Dice {scores[0]:.4f} with {names[0]}; silencing one of them {costs}",
         x=0.01, ha="left", fontweight="bold", fontsize=10.5,
     )  # fmt: skip
     style.error_legend(figure)
@@ -182,13 +193,22 @@ def threshold_view(image: object, truth: object, probability: object, threshold:
     return style.close(figure)
 
 
-def worst_spot(errors: np.ndarray, *, share: float = 0.16) -> tuple[int, int, int, int]:
-    """The window (left, top, width, height), ``share`` of each side, that holds most errors."""
+def worst_spot(
+    errors: np.ndarray, *, share: float = 0.16, edge: bool = False
+) -> tuple[int, int, int, int]:
+    """The window (left, top, width, height), ``share`` of each side, that holds most errors.
+
+    With ``edge``, windows full of errors rank below those that errors fill by half: of a patch one
+    then sees its edge, and not its inside, where there is nothing to see.
+    """
     height, width = errors.shape
     h, w = max(1, round(share * height)), max(1, round(share * width))
     density = uniform_filter(errors.astype(float), (h, w), mode="constant")
-    y, x = np.unravel_index(density.argmax(), density.shape)
-    return int(np.clip(x - w // 2, 0, width - w)), int(np.clip(y - h // 2, 0, height - h)), w, h
+    density = density[h // 2 :, w // 2 :][: height - h + 1, : width - w + 1]  # windows in the image
+    if edge:
+        density = density * (1 - density)
+    top, left = np.unravel_index(density.argmax(), density.shape)
+    return int(left), int(top), w, h
 
 
 def _enlarge_worst_spot(ax: Axes, example: Example) -> None:
@@ -196,7 +216,7 @@ def _enlarge_worst_spot(ax: Axes, example: Example) -> None:
     wrong = predicted != truth
     if not wrong.any():
         return
-    left, top, w, h = worst_spot(wrong)
+    left, top, w, h = worst_spot(wrong, edge=True)
     busy = predicted | truth
     busy[top : top + h, left : left + w] = True
     size = 0.38  # of the panel's sides; in the corner that hides least of the car

@@ -7,7 +7,7 @@ keeps its colour in every figure.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -144,9 +144,10 @@ def error_map(image: object, prediction: object, truth: object) -> np.ndarray:
 
 
 def error_legend(figure: Figure) -> None:
-    """A legend below the figure for `error_map`'s colours."""
-    entries: Sequence[tuple[str, str]] = (
-        (TRUTH, "right"),
+    """A legend below the figure for `error_map`'s colours, with "right" as on a mid grey photo."""
+    grey, car = np.full((3, 1, 1), 128, dtype=np.uint8), np.ones((1, 1))
+    entries = (
+        (error_map(grey, car, car)[0, 0], "right"),
         (FALSE_POSITIVE, "false positive: background taken for car"),
         (FALSE_NEGATIVE, "false negative: car taken for background"),
     )
