@@ -104,12 +104,12 @@ def race(panels: Mapping[str, Sequence[Curve]], *, ours: str, goal: float) -> Fi
             if curve.name not in colors:
                 colors[curve.name] = next(rivals)
             line = "--" if curve.dashed else "-"
-            ax.plot(curve.costs, curve.dice, line, color=colors[curve.name], linewidth=1.8)
+            ax.plot(curve.costs, curve.dice, line, marker=".", color=colors[curve.name], lw=1.8)
         _costs(ax, label)
     first = axes[0, 0]
     first.set(ylim=(0.9, 0.99), ylabel="Dice on validation cars")
-    first.annotate(f"goal: {goal}", (0, goal), (4, 3), xycoords=("axes fraction", "data"),
-                   textcoords="offset points", color=INK)  # fmt: skip
+    first.annotate(f"goal: {goal}", (1, goal), (-4, 3), xycoords=("axes fraction", "data"),
+                   textcoords="offset points", ha="right", color=INK)  # fmt: skip
     keys = [
         Line2D([], [], color=color, linewidth=1.8, label=name) for name, color in colors.items()
     ]
