@@ -106,7 +106,22 @@ def test_curves_say_until_when_the_photos_were_small():
     for ax in learning.curves(history).axes:
         assert ax.lines[-1].get_xdata()[0] == 2.0  # the middle of the second epoch
         assert texts(ax) == ["half size"]
+        (shade,) = ax.patches
+        assert shade.get_x() + shade.get_width() == 2.0
     assert all(texts(ax) == [] for ax in learning.curves(HISTORY).axes)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ((1, 1, 1), "Dice at half size: best 0.9500, epoch 2"),
+        ((1, 1, 0), "Dice at full size: best 0.9000, epoch 3"),  # though epoch 2 has more
+        ((0, 0, 0), "Dice on cars not trained on: best 0.9500, epoch 2"),
+    ],
+)
+def test_curves_say_of_which_size_the_best_epoch_is(sizes, said):
+    history = [row | {"small": small} for row, small in zip(HISTORY, sizes, strict=True)]
+    assert learning.curves(history).axes[1].get_title(loc="left") == said
 
 
 def test_weight_map_shows_mask_and_weights_with_their_range():

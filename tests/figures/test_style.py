@@ -114,7 +114,7 @@ def test_the_legend_of_an_error_map_names_its_three_colours():
     names = (style.FALSE_POSITIVE, style.FALSE_NEGATIVE)
     assert np.allclose(wrong, [to_rgb(colour) for colour in names])
     photo, car = torch.full((3, 1, 1), 128, dtype=torch.uint8), torch.ones(1, 1)
-    assert np.allclose(right, style.error_map(photo, car, car)[0, 0], atol=0.01)
+    assert np.allclose(right, style.error_map(photo, car, car)[0, 0])
     said = [text.get_text() for text in legend.get_texts()]
     assert said[0] == "right"
     assert said[1].startswith("false positive") and said[2].startswith("false negative")
