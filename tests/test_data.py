@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
@@ -540,6 +541,36 @@ def test_photos_at_another_size_have_a_cache_of_their_own(dataset):
     assert smaller[0][0].shape == (3, 8, 12) and smaller[0][1].shape == (1, 8, 12)
     assert torch.equal(cars[0][0], image) and cars.size == (24, 16)
     assert type(smaller) is data.CarDataset and smaller.samples == cars.samples
+
+
+def test_batches_are_the_photos_of_the_dataset_in_the_order_asked_for(dataset):
+    cars = data.CarDataset(data.find_samples(dataset), size=(30, 20), augment=data.augmentation())
+    order = [[3, 0], [5]]
+    torch.manual_seed(0)
+    loader = iter(cars.batches(order))
+    images, masks = zip(*loader, strict=True)
+    torch.manual_seed(0)
+    iter(DataLoader(range(1)))  # draws as many numbers as any loader
+    expected = [cars[i] for part in order for i in part]
+    assert [len(batch) for batch in images] == [2, 1]
+    for found, wanted in zip((images, masks), zip(*expected, strict=True), strict=True):
+        assert torch.equal(torch.cat(found), torch.stack(wanted))
+
+
+def test_photos_go_to_the_device_as_bytes_and_are_augmented_there(dataset):
+    seen = []
+
+    def look(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        seen.extend((t.device.type, t.dtype, type(t)) for t in (image, mask))
+        return data.augmentation(hues=1.0)(image, mask)
+
+    cars = data.CarDataset(data.find_samples(dataset), augment=look)
+    ((images, masks),) = cars.batches([[0, 1]], device="meta")  # holds no values, refuses others'
+    assert {t.device.type for t in (images, masks)} == {"meta"}
+    assert (images.shape, masks.shape) == ((2, 3, 40, 60), (2, 1, 40, 60))
+    assert seen == 2 * [
+        ("meta", torch.uint8, tv_tensors.Image), ("meta", torch.uint8, tv_tensors.Mask)
+    ]  # fmt: skip
 
 
 def test_augmentation_does_not_change_what_is_cached(dataset):

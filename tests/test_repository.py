@@ -140,7 +140,7 @@ def test_the_report_states_the_committed_times() -> None:
         assert f"| {ms:.0f} ms | {mib:.0f} MiB |" in report, variant
     rates = {(r["case"], r["variant"]): r["value"]["median"] for r in bench["pipeline"]["rows"]}
     columns = (
-        "decode photo and mask", "decode both to tensors", "resized to batches, nothing cached",
+        "decode photo and mask", "decode both to tensors", "load, nothing cached",
         "pipeline, nothing cached", "pipeline, cached", "network trains, fp32",
     )  # fmt: skip
     for case in {case for case, _ in rates}:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tvf
@@ -289,7 +289,8 @@ class CarDataset(Dataset[tuple[Tensor, Tensor]]):
     Args:
         samples: what to load, from `load_split`.
         size: ``(width, height)`` to resize to; ``None`` keeps each photo's own.
-        augment: applied to photo and mask together, e.g. `augmentation`; ``None`` for evaluation.
+        augment: applied to photo and mask together, e.g. `augmentation`; ``None`` for evaluation. In
+            `batches` it is handed them on the device of the batch.
         cache: keep decoded, resized photos in memory (as bytes), so that each file is decoded once.
 
     ``classes`` names what a pixel can be. `parts.PartDataset` is the same for part masks.
@@ -332,7 +333,25 @@ class CarDataset(Dataset[tuple[Tensor, Tensor]]):
         return image, mask
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        image, mask = self.load(index)
+        return self._prepare(*self.load(index))
+
+    def batches(
+        self, order: Iterable[Sequence[int]], *, device: torch.device | str = "cpu"
+    ) -> DataLoader[tuple[Tensor, Tensor]]:
+        """A loader of the batches of indices that ``order`` gives, stacked and on ``device``.
+
+        Photos go there as bytes, a quarter of the floats, and are augmented and normalised there. What
+        chance decides is drawn on the CPU, and so the same on every device.
+        """
+
+        def stacked(indices: Sequence[int]) -> list[Tensor]:
+            pairs = [[tensor.to(device) for tensor in self.load(index)] for index in indices]
+            prepared = [self._prepare(*pair) for pair in pairs]
+            return [torch.stack(tensors) for tensors in zip(*prepared, strict=True)]
+
+        return DataLoader(range(len(self)), batch_sampler=order, collate_fn=stacked)
+
+    def _prepare(self, image: tv_tensors.Image, mask: tv_tensors.Mask) -> tuple[Tensor, Tensor]:
         if self.augment is not None:
             image, mask = self.augment(image, mask)
         return normalise(image), self._target(mask)

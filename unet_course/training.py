@@ -16,7 +16,6 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from unet_course import data, losses, parts
 from unet_course.checkpoints import (
@@ -265,16 +264,16 @@ def fit(
             mine = [part or batch[:1].tolist() for part, batch in zip(shares, batches, strict=True)]
             n_small = min(max(small_steps - epoch * steps, 0), steps)
             loader = chain(
-                DataLoader(small_set or train_set, batch_sampler=mine[:n_small]),
-                DataLoader(train_set, batch_sampler=mine[n_small:]),
+                (small_set or train_set).batches(mine[:n_small], device=device),
+                train_set.batches(mine[n_small:], device=device),
             )
             network.train()
             total = 0.0
             for part, batch, (images, masks) in zip(shares, batches, loader, strict=True):
-                images = images.to(device, memory_format=layout)
+                images = images.to(memory_format=layout)
                 # the mean over processes, of which backward makes the gradient, is that over photos
                 weight = accelerator.num_processes * len(part) / len(batch)
-                loss = weight * loss_function(network(images), masks.to(device))
+                loss = weight * loss_function(network(images), masks)
                 mean_loss = accelerator.reduce(loss.detach(), "mean").item()
                 if not math.isfinite(mean_loss):  # so all processes stop, whoever has the photo
                     raise TrainingError(

@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
 from unet_course import losses, metrics
+from unet_course.data import CarDataset
 from unet_course.devices import collect, find_device, share
 
 
 @torch.no_grad()
-def validate(
-    model: nn.Module, dataset: Dataset[tuple[Tensor, Tensor]], *, batch_size: int = 8
-) -> dict[str, float]:
+def validate(model: nn.Module, dataset: CarDataset, *, batch_size: int = 8) -> dict[str, float]:
     """Mean loss, Dice and accuracy per image at the network's own input size, where the network is.
 
     Where targets are classes (`parts.PartDataset`), the Dice is that of the car, which is wherever
@@ -29,9 +27,8 @@ def validate(
     device = next((p.device for p in model.parameters()), find_device())
     indices = torch.arange(len(dataset)).split(batch_size)
     scores = []
-    for images, targets in DataLoader(dataset, batch_sampler=[i.tolist() for i in share(indices)]):
-        targets = targets.to(device)
-        logits = model(images.to(device))
+    for images, targets in dataset.batches([i.tolist() for i in share(indices)], device=device):
+        logits = model(images)
         pairs = zip(logits.split(1), targets.split(1), strict=True)
         loss = torch.stack([default_loss(*pair) for pair in pairs]).cpu()
         if targets.is_floating_point():

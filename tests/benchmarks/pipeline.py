@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader
 
 from unet_course import data
 
@@ -35,7 +34,7 @@ def pipeline(*, folders: list[Path], fast: bool, **_: Any) -> list[Row]:
             "decode photo and mask": per_second(decode(samples, masks=True), n),
             "decode photo": per_second(decode(samples, masks=False), n),
             "decode both to tensors": per_second(lambda s=samples: [*map(data.read_pair, s)], n),
-            "resized to batches, nothing cached": per_second(batches(plain, batch), n),
+            "load, nothing cached": per_second(lambda d=plain: [*map(d.load, range(len(d)))], n),
             "pipeline, nothing cached": per_second(batches(cold, batch), n),
             "pipeline, cached": per_second(batches(warm, batch), n),
             "network trains, fp32": per_second(step, batch),
@@ -64,11 +63,11 @@ def decode(samples: Sequence[data.Sample], *, masks: bool) -> Callable[[], None]
 
 
 def batches(dataset: data.CarDataset, size: int) -> Callable[[], None]:
-    """Go through the dataset in batches of ``size``, in random order, as `training.fit` does."""
+    """Go through the dataset in batches of ``size``, in random order, as `training.fit` does on a CPU."""
 
     def run() -> None:
         order = torch.randperm(len(dataset)).split(size)
-        for _ in DataLoader(dataset, batch_sampler=[part.tolist() for part in order]):
+        for _ in dataset.batches([part.tolist() for part in order]):
             pass
 
     return run

@@ -108,8 +108,8 @@ def race(panels: Mapping[str, Sequence[Curve]], *, ours: str, goal: float) -> Fi
         _costs(ax, label)
     first = axes[0, 0]
     first.set(ylim=(0.9, 0.99), ylabel="Dice on validation cars")
-    first.annotate(f"goal: {goal}", (1, goal), (-4, 3), xycoords=("axes fraction", "data"),
-                   textcoords="offset points", ha="right", color=INK)  # fmt: skip
+    first.annotate(f"goal: {goal}", (0.65, goal), (0, 3), xycoords=("axes fraction", "data"),
+                   textcoords="offset points", ha="center", color=INK)  # fmt: skip
     keys = [
         Line2D([], [], color=color, linewidth=1.8, label=name) for name, color in colors.items()
     ]
@@ -136,10 +136,11 @@ def frontier(points: Sequence[Point], axes_labels: Sequence[str], *, goal: float
                 continue
             color = PREDICTION if point.ours else GREY
             ax.plot(cost, point.dice, "o" if point.ours else "s", color=color, markersize=7)
-            ax.annotate(point.name, (cost, point.dice), (0, 7), textcoords="offset points",
+            away = 7 if point.dice >= goal else -15  # from the line of the goal
+            ax.annotate(point.name, (cost, point.dice), (0, away), textcoords="offset points",
                         ha="center", color=INK, fontsize=8.5)  # fmt: skip
         _costs(ax, label)
-        ax.margins(x=0.25, y=0.15)
+        ax.margins(x=0.25, y=0.2)
     for ax in np.atleast_2d(axes)[:, 0]:
         ax.set_ylabel("Dice on test cars")
     return close(figure)
