@@ -146,7 +146,7 @@ def fit(
     Writes ``unet.safetensors`` (best on ``val_set`` by `best_epoch`), ``last.safetensors``,
     ``history.csv`` and ``state.pt`` in ``output_dir`` after every epoch, each written whole or not at
     all. Every random number of an epoch comes from ``seed`` and the epoch, so a run that was killed
-    and resumed ends with the same weights as one that was not, on the same machine.
+    and resumed ends with the same weights as one that was not, on the same CPU.
 
     Several processes (``torchrun``) share every batch, and the first of them writes. Their step is
     that of one process, to rounding, but for what each draws or counts on its own: augmentation and
