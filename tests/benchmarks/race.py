@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from unet_course import data, inference, losses, protocol, training
 from unet_course.checkpoints import Checkpoint, load_state, replacing, save_state
@@ -149,11 +148,8 @@ class Contestant:
         self.model.train()
         started, before = time.perf_counter(), self.seconds
         with progress(desc=f"{self.name}:{self.seed}", unit="step", leave=False) as bar:
-            for images, masks in DataLoader(self.photos, batch_sampler=self.batches()):
-                self.learn(
-                    images.to(self.device, memory_format=torch.channels_last),
-                    masks.to(self.device),
-                )
+            for images, masks in self.photos.batches(self.batches(), device=self.device):
+                self.learn(images.to(memory_format=torch.channels_last), masks)
                 self.step += 1
                 bar.update()
                 self.seconds = before + time.perf_counter() - started
