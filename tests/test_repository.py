@@ -138,6 +138,15 @@ def test_the_report_states_the_committed_times() -> None:
             for unit in ("ms per image", "MiB")
         )
         assert f"| {ms:.0f} ms | {mib:.0f} MiB |" in report, variant
+    for size in ("240x160", "480x320", "960x640", "1918x1280"):
+        found = {
+            (section, r["variant"]): f"{r['value']['median']:.3g}"
+            for section in ("training", "inference")
+            for r in bench[section]["rows"]
+            if r["case"].startswith(f"{size},")
+        }
+        both = [(s, f"{p}, 2 threads") for s in ("training", "inference") for p in ("fp32", "bf16")]
+        assert f"| {size} | {' | '.join(found[key] for key in both)} |" in report
     rates = {(r["case"], r["variant"]): r["value"]["median"] for r in bench["pipeline"]["rows"]}
     columns = (
         "decode photo and mask", "decode both to tensors", "load, nothing cached",
