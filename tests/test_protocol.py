@@ -197,11 +197,11 @@ def test_test_cars_are_scored_at_another_size_too(small, dataset, tmp_path):
         protocol.run("quick", dataset, originals=large, **options)
 
 
-def test_a_table_by_car_has_a_column_for_each_experiment():
+def test_a_table_by_car_has_a_column_for_each_experiment_and_the_cars_that_all_have():
     rows = [
         row("quick", 0, {"a": 0.98, "b": 0.99}, split="originals"),
         row("quick", 1, {"a": 0.96, "b": 0.97}, split="originals"),
-        row("full", 0, {"a": 0.99, "b": 0.995}, split="originals"),
+        row("full", 0, {"a": 0.99, "b": 0.995, "c": 0.1}, split="originals"),
         row("full", 0, {"a": 0.1, "b": 0.1}),
     ]
     assert protocol.car_table(rows, "originals").splitlines() == [

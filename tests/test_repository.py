@@ -131,13 +131,30 @@ def test_results_of_the_course_are_there_and_good_enough() -> None:
 def test_the_report_states_the_committed_times() -> None:
     bench = json.loads((ROOT / "outputs" / "bench.json").read_text("utf-8"))
     report = (ROOT / protocol.REPORT).read_text("utf-8")
-    for variant in ("predict with quick", "quick", "classic"):
+    costs = {}
+    for variant in (
+        "predict with quick", "predict with full", "predict with classic", "quick", "classic"
+    ):  # fmt: skip
         rows = [r for r in bench["classic"]["rows"] if r["variant"] == variant]
         ms, mib = (
             next(r["value"]["median"] for r in rows if r["unit"] == unit)
             for unit in ("ms per image", "MiB")
         )
         assert f"| {ms:.0f} ms | {mib:.0f} MiB |" in report, variant
+        costs[variant] = f"{ms / 1000:.2g} seconds and {mib:.0f} MiB"
+    short = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    assert (
+        f"takes {costs['predict with quick']} on two cores, `full` {costs['predict with full']}"
+        in short
+    )
+    assert f"classic U-Net, shown 240x160, {costs['predict with classic']}" in short
+    tiles = {(r["variant"], r["unit"]): r["value"]["median"] for r in bench["tiles"]["rows"]}
+    for variant, unit in tiles:
+        if unit == "MiB":
+            title = "1918x1280, whole" if variant == "whole" else variant.removeprefix("in tiles, ")
+            numbers = tiles[variant, "MiB"], tiles[variant, "s per photo"]
+            assert "| {} | {:.0f} MiB | {:.1f} s |".format(title, *numbers) in report
+    assert tiles["halo 215", "largest difference"] < 1e-4  # the reach of the shipped network
     for size in ("240x160", "480x320", "960x640", "1918x1280"):
         found = {
             (section, r["variant"]): f"{r['value']['median']:.3g}"
@@ -151,10 +168,11 @@ def test_the_report_states_the_committed_times() -> None:
     columns = (
         "decode photo and mask", "decode both to tensors", "load, nothing cached",
         "pipeline, nothing cached", "pipeline, cached", "network trains, fp32",
+        "network trains, bf16",
     )  # fmt: skip
     for case in {case for case, _ in rates}:
         numbers = [f"{rates[case, name]:.0f}" for name in columns]
-        assert f"| {case.partition(' ')[0]} | {' | '.join(numbers)} |" in report
+        assert f"| {case.replace(' to ', ' | ')} | {' | '.join(numbers)} |" in report
     for row in json.loads((ROOT / "outputs" / "gpu.json").read_text("utf-8")):
         if row["split"] == "test" and row["train_minutes"]:
             gpu = row["gpu"]

@@ -303,15 +303,16 @@ def table(rows: list[dict[str, Any]], split: str) -> str:
 def car_table(rows: list[dict[str, Any]], split: str) -> str:
     """Mean Dice of each car as Markdown, a column for each experiment (the mean of its seeds).
 
-    For so few cars that an interval would say nothing.
+    For so few cars that an interval would say nothing. The cars are those that all experiments have.
     """
     found = by_name(rows, split)
     columns = {name: mean_cars(mine) for name, mine in found.items()}
     header = [f"`{name}` (seeds: {len(mine)})" for name, mine in found.items()]
     lines = [f"| car | {' | '.join(header)} |", "| --- |" + " --- |" * len(header)]
-    for car in next(iter(columns.values())):
+    cars = [c for c in next(iter(columns.values())) if all(c in mine for mine in columns.values())]
+    for car in cars:
         lines.append(f"| {car} | " + " | ".join(f"{c[car]:.4f}" for c in columns.values()) + " |")
-    means = (sum(c.values()) / len(c) for c in columns.values())
+    means = (sum(mine[car] for car in cars) / len(cars) for mine in columns.values())
     return "\n".join([*lines, "| mean | " + " | ".join(f"{m:.4f}" for m in means) + " |"])
 
 

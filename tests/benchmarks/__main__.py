@@ -15,7 +15,7 @@ import torch
 from unet_course.checkpoints import replacing
 from unet_course.data import DataError
 
-from . import evaluation, machine, networks, pipeline
+from . import evaluation, machine, networks, pipeline, tiles
 from .apart import ROOT
 from .comparison import table
 
@@ -28,6 +28,7 @@ BENCHMARKS = {
     "frontier": networks.frontier,
     "pipeline": pipeline.pipeline,
     "evaluation": evaluation.evaluation,
+    "tiles": tiles.tiles,
 }
 
 
@@ -40,8 +41,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data",
         type=Path,
-        help="photos for pipeline and evaluation, in Carvana's layout ($UNET_COURSE_CARVANA, else "
-        "data/turntable and, for pipeline, data/turntable/1918x1280)",
+        help="photos for pipeline, evaluation and tiles, in Carvana's layout ($UNET_COURSE_CARVANA, else "
+        "data/turntable and, for pipeline and tiles, data/turntable/1918x1280)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE",
                         help="write the numbers to this file; other benchmarks' stay in it")  # fmt: skip

@@ -97,10 +97,11 @@ def inference_step(
     return step
 
 
-def predict_step(size: tuple[int, int], threads: int) -> Callable[[], None]:
-    """`inference.predict` with the network of quick: resized to its own size and back to ``size``."""
+def predict_step(rival: str, size: tuple[int, int], threads: int) -> Callable[[], None]:
+    """`inference.predict` of a photo of ``size``, which the network sees at the size it was trained at."""
     torch.set_num_threads(threads)
-    checkpoint = Checkpoint(build(QUICK).eval(), QUICK["size"], MEAN, STD, {})
+    network, seen = RIVALS[rival]
+    checkpoint = Checkpoint(build(network).eval(), seen, MEAN, STD, {})
     photo = torch.randint(0, 256, (3, size[1], size[0]), dtype=torch.uint8)
 
     def step() -> None:
@@ -187,7 +188,10 @@ def memory(*, fast: bool, **_: Any) -> list[Row]:
 
 
 def classic(*, fast: bool, **_: Any) -> list[Row]:
-    """quick's network against the classic one of 31 million parameters: inference, fp32."""
+    """Networks of the course against the classic one of 31 million parameters: inference, fp32.
+
+    On all pixels of a large photo, and by `inference.predict`, which shrinks it first.
+    """
     size = SIZES[0] if fast else CARVANA
     networks = {"quick": QUICK, "classic": CLASSIC}
     case = f"{label(size)}, {cores()} threads"
@@ -196,25 +200,25 @@ def classic(*, fast: bool, **_: Any) -> list[Row]:
         name: per_image(inference_step(network, threads=cores(), **common), 1)
         for name, network in networks.items()
     }
-    variants["predict with quick"] = per_image(predict_step(size, cores()), 1)
+    shrunk = {f"predict with {name}": name for name in ("quick", "full", "classic")}
+    variants |= {
+        title: per_image(predict_step(name, size, cores()), 1) for title, name in shrunk.items()
+    }
     rows = compare(case, variants, seconds=1 if fast else 60)
     if not fast:  # `memory` has shown by then that peaks can be measured
         variants = {
             name: partial(peak, "inference_step", network=network, **common)
             for name, network in networks.items()
         }
-        variants["predict with quick"] = lambda: {
-            "MiB": measure_apart("networks", "predict_step", size=size, threads=cores())["MiB"]
+        variants |= {
+            title: partial(peak, "predict_step", rival=name, size=size)
+            for title, name in shrunk.items()
         }
         rows += compare(case, variants, seconds=0, least=2, warm_up=False)
     counts = {name: multiply_adds(network, size) for name, network in networks.items()}
     # predict shows the network its own size, whatever the photo's
-    counts["predict with quick"] = multiply_adds(QUICK, QUICK["size"])
+    counts |= {title: multiply_adds(*RIVALS[name]) for title, name in shrunk.items()}
     exact = {name: partial(dict, GMAC=count / 1e9) for name, count in counts.items()}
-    rows += compare(case, exact, seconds=0, least=1, warm_up=False)
-    parameters = {name: count_parameters(build(network)) for name, network in networks.items()}
-    parameters["predict with quick"] = parameters["quick"]
-    exact = {name: partial(dict, Mparam=count / 1e6) for name, count in parameters.items()}
     return rows + compare(case, exact, seconds=0, least=1, warm_up=False)
 
 

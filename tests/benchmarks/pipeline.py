@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +13,39 @@ from PIL import Image
 from unet_course import data
 
 from .comparison import Measure, Row, compare, timed
-from .networks import QUICK, label, training_step
+from .machine import cores
+from .networks import PRECISIONS, QUICK, label, training_step
 
 
 def pipeline(*, folders: list[Path], fast: bool, **_: Any) -> list[Row]:
-    """Photos per second on one thread: decoding alone, the pipeline of training, and its network."""
-    torch.set_num_threads(1)
-    size, batch = QUICK["size"], QUICK["batch_size"]
-    step = training_step(QUICK, size, "fp32", 1, batch)
+    """Photos per second on all cores: decoding alone, the pipeline of training, and its network."""
+    threads, size, batch = cores(), QUICK["size"], QUICK["batch_size"]
+    torch.set_num_threads(threads)
+    sizes = [(size[0] // 2, size[1] // 2), size]  # quick begins at half size
     rows = []
-    for folder in folders:
-        samples = spread(data.find_samples(folder), 2 * batch if fast else 4 * batch)
+    for folder, seen in product(folders, sizes[:1] if fast else sizes):
+        samples = spread(data.find_samples(folder), 2 * batch if fast else 6 * batch)
         augment = data.augmentation(hues=QUICK["hues"])
-        plain = data.CarDataset(samples, size=size, cache=False)
-        cold = data.CarDataset(samples, size=size, cache=False, augment=augment)
-        warm = data.CarDataset(samples, size=size, augment=augment)
+        plain = data.CarDataset(samples, size=seen, cache=False)
+        cold = data.CarDataset(samples, size=seen, cache=False, augment=augment)
+        warm = data.CarDataset(samples, size=seen, augment=augment)
         for index in range(len(warm)):
             warm.load(index)
         n = len(samples)
         variants = {
-            "decode photo and mask": per_second(decode(samples, masks=True), n),
-            "decode photo": per_second(decode(samples, masks=False), n),
+            "decode photo and mask": per_second(decode(samples), n),
             "decode both to tensors": per_second(lambda s=samples: [*map(data.read_pair, s)], n),
             "load, nothing cached": per_second(lambda d=plain: [*map(d.load, range(len(d)))], n),
             "pipeline, nothing cached": per_second(batches(cold, batch), n),
             "pipeline, cached": per_second(batches(warm, batch), n),
-            "network trains, fp32": per_second(step, batch),
+        } | {
+            f"network trains, {precision}": per_second(
+                training_step(QUICK, seen, precision, threads, batch), batch
+            )
+            for precision in PRECISIONS
         }
         with Image.open(samples[0].image) as photo:
-            case = f"{label(photo.size)} to {label(size)}"
+            case = f"{label(photo.size)} to {label(seen)}"
         rows += compare(case, variants, seconds=1 if fast else 25)
     return rows
 
@@ -50,9 +55,9 @@ def spread(samples: Sequence[data.Sample], number: int) -> list[data.Sample]:
     return list(samples[:: max(1, len(samples) // number)][:number])
 
 
-def decode(samples: Sequence[data.Sample], *, masks: bool) -> Callable[[], None]:
-    """Decode the files with Pillow and do nothing with them."""
-    paths = [path for s in samples for path in ((s.image, s.mask) if masks else (s.image,))]
+def decode(samples: Sequence[data.Sample]) -> Callable[[], None]:
+    """Decode photos and masks with Pillow, one after the other, and do nothing with them."""
+    paths = [path for s in samples for path in (s.image, s.mask)]
 
     def run() -> None:
         for path in paths:
