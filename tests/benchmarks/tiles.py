@@ -17,7 +17,7 @@ from unet_course.inference import predict_tiled, predict_tiles
 from .apart import measure_apart
 from .comparison import Row, compare
 from .machine import cores
-from .networks import CARVANA, SIZES, label, per_image
+from .networks import CARVANA, SIZES, label
 
 TILE = (960, 640)
 # 2.5, 10, 39 and 101 megapixels
@@ -49,11 +49,6 @@ def tiles(*, folders: list[Path], fast: bool, **_: Any) -> list[Row]:
         f"halo {halo}": partial(against_the_whole, halo) for halo in (0, 64, checkpoint.model.reach)
     }
     rows = compare(case, variants, seconds=0, least=1, warm_up=False)
-    variants = {
-        name: per_image(partial(predict_tiled, checkpoint, photo, tile=kept), 1)
-        for name, kept in (("whole", size), ("in tiles", tile))
-    }
-    rows += compare(f"{case}, {threads} threads", variants, seconds=1 if fast else 20)
     growing = SIZES[:2] if fast else GROWING
     variants = {"whole": partial(measure, growing[0], growing[0])} | {
         f"in tiles, {label(size)}": partial(measure, size, tile) for size in growing
