@@ -140,6 +140,48 @@ def test_a_photo_is_turned_upright_as_its_exif_says(tmp_path):
     assert data.read_image(tmp_path / "photo.jpg").shape == (3, 60, 40)
 
 
+def test_a_large_photo_that_will_be_resized_is_decoded_smaller_but_not_too_small(tmp_path):
+    rows, columns = np.mgrid[:1280, :1918]
+    smooth = [127 + 100 * np.sin(rows / 60 + columns / (40 + 10 * k)) for k in range(3)]
+    photo = Image.fromarray(np.stack(smooth, 2).astype(np.uint8))
+    mask = Image.fromarray((np.hypot(rows - 600, columns - 900) < 300).astype(np.uint8) * 255)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # taken with the camera on its side
+    for name in ("train", "train_masks"):
+        (tmp_path / name).mkdir()
+    photo.save(tmp_path / "train" / "a_01.jpg", quality=95)
+    photo.save(tmp_path / "train" / "b_01.jpg", quality=95, exif=exif)
+    photo.resize((960, 640)).save(tmp_path / "train" / "c_01.jpg", quality=95)
+    photo.save(tmp_path / "train" / "d_01.png")
+    for car, each in zip(
+        "abcd", (mask, mask.rotate(-90, expand=True), mask.resize((960, 640), 0), mask), strict=True
+    ):
+        each.save(tmp_path / "train_masks" / f"{car}_01_mask.png")
+    a, b, c, d = data.find_samples(tmp_path)
+
+    def shape(sample: data.Sample, size: tuple[int, int] | None) -> tuple[int, ...]:
+        image, truth = data.read_pair(sample, size=size)
+        assert truth.shape == data.read_mask(sample.mask).shape
+        return tuple(image.shape[-2:])
+
+    assert shape(a, None) == (1280, 1918) and shape(a, (960, 640)) == (1280, 1918)
+    assert shape(a, (480, 320)) == (640, 959) and shape(b, (320, 480)) == (959, 640)
+    assert shape(a, (240, 160)) == (640, 959)  # 4 does not divide 1918
+    assert shape(a, (480, 440)) == (1280, 1918)  # too small
+    assert shape(c, (120, 80)) == (640, 960)  # small enough as it is
+    assert shape(d, (120, 80)) == (1280, 1918)  # no JPEG
+
+    for sample, size in ((a, (480, 320)), (a, (240, 160)), (b, (160, 240))):
+        seen, cut = data.CarDataset([sample], size=size).load(0)
+        whole, truth = data.read_pair(sample)
+        assert torch.equal(cut, data.resize_mask(truth, size))
+        difference = (seen.float() - data.resize_image(whole, size).float()).abs()
+        assert difference.mean() < 1 and difference.max() < 8
+    mask.resize((959, 640), 0).save(a.mask)
+    with pytest.raises(DataError, match="the mask is 959x640 but its photo is 1918x1280"):
+        data.read_pair(a, size=(480, 320))
+
+
 def test_photos_reach_the_network_with_their_channels_apart(dataset):
     """However a decoder lays them out: a network computes other last digits on another layout."""
     image = data.read_image(photo_path(dataset))

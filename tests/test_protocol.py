@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from unet_course import data, protocol, training
+from unet_course import data, inference, protocol, training
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -54,6 +54,30 @@ def test_a_run_is_trained_once_scored_and_kept(small, dataset, tmp_path, monkeyp
     assert protocol.read(options["results"]) == [first, again]
 
 
+def test_networks_are_averaged_with_their_mirrored_answers_and_not_trained_twice(
+    small, dataset, tmp_path, monkeypatch
+):
+    options = dict(work=tmp_path / "work", results=tmp_path / "results.json")
+    full = [protocol.run("full", dataset, seed=s, split="test", **options) for s in (4, 5, 6)]
+    monkeypatch.setattr(training, "validate", None)  # what training cannot do without
+    one, three = (
+        protocol.run(name, dataset, seed=4, split="test", **options)
+        for name in ("mirrored", "three")
+    )
+    assert one["train_minutes"] == full[0]["train_minutes"]
+    assert three["train_minutes"] == pytest.approx(sum(row["train_minutes"] for row in full))
+    assert three["parameters"] == 3 * one["parameters"] == 3 * full[0]["parameters"]
+    assert len({row["dice"] for row in (full[0], one, three)}) == 3
+    work = tmp_path / "work"
+    assert sorted(work.iterdir()) == [work / f"full-{s}" for s in (4, 5, 6)]
+
+    photo, _ = data.read_pair(data.load_split(dataset)["test"][0])
+    networks, predictor = protocol.trained("three", dataset, seed=4, work=work)
+    answers = [inference.predict(n, p) for n in networks for p in (photo, photo.flip(-1))]
+    expected = sum(a.flip(-1) if i % 2 else a for i, a in enumerate(answers)) / 6
+    torch.testing.assert_close(predictor(networks[0], photo), expected)
+
+
 @pytest.fixture
 def started(small, dataset, tmp_path, monkeypatch) -> Callable[[str], dict]:
     """What an experiment trains with, flat, without training."""
@@ -66,7 +90,7 @@ def started(small, dataset, tmp_path, monkeypatch) -> Callable[[str], dict]:
 
     def start(name: str) -> dict:
         found.clear()
-        preset, _, changes, _ = protocol.EXPERIMENTS[name]
+        preset, _, changes, *_ = protocol.EXPERIMENTS[name]
         training.train(dataset, tmp_path, preset=preset, changes=changes)
         return dict(found)
 
@@ -85,6 +109,8 @@ EXPECTED = {
     "longer": {"epochs"},
     "quick": {"augmentations"},
     "full": {"width", "epochs"},
+    "mirrored": set(),
+    "three": set(),
     "full-adamw": {"new_optimizer", "lr", "epochs"},
     "unshuffled": {"augmentations", "epochs"},
     "stemless": {"stem", "size"},
@@ -92,6 +118,10 @@ EXPECTED = {
     "group": {"norm"},
     "bilinear": {"up"},
     "constant": {"new_schedule"},
+    "bce": {"loss_function"},
+    "dice": {"loss_function"},
+    "shallow": {"depth"},
+    "wide": {"width"},
 }
 
 

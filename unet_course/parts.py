@@ -72,14 +72,19 @@ def read_parts(path: str | Path) -> tv_tensors.Mask:
     return tv_tensors.Mask(torch.from_numpy(ids))
 
 
-def read_part_pair(sample: Sample) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
+def read_part_pair(
+    sample: Sample, *, size: tuple[int, int] | None = None
+) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
     """Decode a photo and its part mask, and check them against each other and against the car mask.
+
+    Args:
+        size: as in `data.read_pair`.
 
     Raises:
         DataError: as `data.read_pair`, `find_parts` and `read_parts`; or the sizes differ, or the
             parts together are not the car.
     """
-    image, car = data.read_pair(sample)
+    image, car = data.read_pair(sample, size=size)
     path = find_parts(sample)
     parts = read_parts(path)
     if parts.shape != car.shape:

@@ -15,6 +15,7 @@ import argparse
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,18 +42,25 @@ TINTS: dict[str, tuple[float, float, float] | None] = {
 
 
 class Experiment(NamedTuple):
-    """One recipe: a preset, what is changed in it, what a table calls it and compares it with."""
+    """One recipe: a preset, what is changed in it, what a table calls it and compares it with.
+
+    Where ``averaged`` is not 0 nothing new is trained: so many networks of the preset, their seeds
+    counting up from the run's, are each asked for the photo and for its mirror image, and the mean of
+    their probabilities is scored.
+    """
 
     preset: str
     title: str
     changes: dict[str, Any]
     against: str | None
+    averaged: int = 0
 
 
 # Up to `full` a ladder from lesson 02's network, on which each rung changes one thing more; the changes
-# are told from `quick` down, each adding to that of the rung above it. Below the ladder, what `full` was
-# before, and what `outline` might have done otherwise. The first four rungs see each photo three times,
-# which takes a little longer than the five times of the next three, most of which are at half size.
+# are told from `quick` down, each adding to that of the rung above it. Below the ladder, what `full` gives
+# when it is asked more than once, what it was before, and what `outline`, `half` and `quick` might have done
+# otherwise. The first four rungs see each photo three times, which takes a little longer than the five times
+# of the next three, most of which are at half size.
 _ADAMW = dict(optimizer="adamw", lr=4e-3)
 _LONGER = dict(hues=0.0)
 _SGD = _LONGER | dict(images=7400)
@@ -75,6 +83,8 @@ EXPERIMENTS = {
     "longer": Experiment("quick", "8 passes, not 5", _LONGER, "sgd"),
     "quick": Experiment("quick", "the preset: colours shuffled", {}, "longer"),
     "full": Experiment("full", "twice the channels, 40 passes", {}, "quick"),
+    "mirrored": Experiment("full", "`full`, asked for the mirrored photo too", {}, "full", 1),
+    "three": Experiment("full", "the mean of three networks so asked", {}, "mirrored", 3),
     "full-adamw": Experiment(
         "full", "`full` as it was: 25 passes, AdamW", _ADAMW | dict(images=38_000), "full"
     ),
@@ -102,6 +112,10 @@ EXPERIMENTS = {
         _OUTLINE | dict(schedule="constant"),
         "outline",
     ),
+    "bce": Experiment("quick", "BCE alone", _HALF | dict(loss="bce"), "half"),
+    "dice": Experiment("quick", "soft Dice alone", _HALF | dict(loss="soft_dice"), "half"),
+    "shallow": Experiment("quick", "depth 3, not 4", dict(depth=3), "quick"),
+    "wide": Experiment("quick", "twice the channels, but 8 passes", dict(width=32), "quick"),
 }
 
 
@@ -140,22 +154,23 @@ def run(
         samples, split = [s for s in data.find_samples(originals) if s.car in cars], "originals"
         if not samples:
             raise ValueError(f"{originals}: none of the {len(cars)} cars to score is there")
-    checkpoint = trained(name, data_dir, seed=seed, work=work)
+    networks, predictor = trained(name, data_dir, seed=seed, work=work)
     photos = (
         (s.id, s.car, *data.read_pair(s)) for s in progress(samples, desc=f"scoring {name}-{seed}")
     )
-    scores = inference.evaluate(checkpoint, photos)
+    scores = inference.evaluate(networks[0], photos, predictor=predictor)
     cars = defaultdict(list)
     for image in scores["images"]:
         cars[image["car"]].append(image["dice"])
-    info = checkpoint.info
+    info = networks[0].info
+    minutes = sum(network.info["train_seconds"] for network in networks) / 60
     row = {"experiment": name, "seed": seed, "fingerprint": info["fingerprint"], "split": split}
     kept = ("resolution", "n_cars", "n_images", "dice", "accuracy", "iou", "boundary_f1")
     row |= {key: scores[key] for key in kept}
     row |= {
         "recipe": info["recipe"], "epochs": info["epochs"],
-        "parameters": count_parameters(checkpoint.model),
-        "train_minutes": info["train_seconds"] / 60 if timed else None, "device": info["device"],
+        "parameters": sum(count_parameters(network.model) for network in networks),
+        "train_minutes": minutes if timed else None, "device": info["device"],
         "precision": info["precision"], "torch": torch.__version__.split("+")[0],
         "cars": {car: sum(values) / len(values) for car, values in sorted(cars.items())},
     }  # fmt: skip
@@ -163,12 +178,25 @@ def run(
     return row
 
 
-def trained(name: str, data_dir: Path, *, seed: int, work: Path) -> Checkpoint:
-    """The best weights of an experiment, trained first unless that is done."""
-    experiment, folder = EXPERIMENTS[name], work / f"{name}-{seed}"
-    preset, changes = experiment.preset, experiment.changes
-    training.train(data_dir, folder, preset=preset, changes=changes, seed=seed, resume=True)
-    return load_checkpoint(folder / "unet.safetensors")
+def trained(
+    name: str, data_dir: Path, *, seed: int, work: Path
+) -> tuple[list[Checkpoint], Callable[[Checkpoint, Tensor], Tensor]]:
+    """The networks of an experiment, trained first unless that is done, and how they are asked.
+
+    Returns:
+        One network, or as many as are averaged, and a ``predictor`` for `inference.evaluate`.
+    """
+    preset, _, changes, _, averaged = EXPERIMENTS[name]
+    networks = []
+    for s in range(seed, seed + max(averaged, 1)):
+        folder = work / f"{preset if averaged else name}-{s}"
+        training.train(data_dir, folder, preset=preset, changes=changes, seed=s, resume=True)
+        networks.append(load_checkpoint(folder / "unet.safetensors"))
+
+    def mean(_: Checkpoint, photo: Tensor) -> Tensor:
+        return torch.stack([inference.predict(n, photo, flip=True) for n in networks]).mean(0)
+
+    return networks, mean if averaged else inference.predict
 
 
 def repaint(photo: Tensor, mask: Tensor, tint: tuple[float, float, float] | None) -> Tensor:
@@ -200,14 +228,15 @@ def paints(
     Returns:
         The row, with the mean Dice of every fifth photo for each paint.
     """
-    checkpoint = trained(name, data_dir, seed=seed, work=work)
+    networks, predictor = trained(name, data_dir, seed=seed, work=work)
     samples = data.load_split(data_dir)["val"][::5]
     photos = [(s.id, s.car, *data.read_pair(s)) for s in samples]
     row = {"experiment": name, "seed": seed, "split": "paints", "n_images": len(photos)}
-    row["fingerprint"], row["paints"] = checkpoint.info["fingerprint"], {}
+    row["fingerprint"], row["paints"] = networks[0].info["fingerprint"], {}
     for paint, tint in progress(TINTS.items(), desc=f"repainting for {name}-{seed}"):
         painted = ((key, car, repaint(photo, mask, tint), mask) for key, car, photo, mask in photos)
-        row["paints"][paint] = inference.evaluate(checkpoint, painted)["dice"]
+        scores = inference.evaluate(networks[0], painted, predictor=predictor)
+        row["paints"][paint] = scores["dice"]
     keep(row, results)
     return row
 
@@ -275,7 +304,7 @@ def table(rows: list[dict[str, Any]], split: str) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, mine in found.items():
-        _, title, _, against = EXPERIMENTS[name]
+        title, against = EXPERIMENTS[name].title, EXPERIMENTS[name].against
         dice, accuracy = (sum(r[key] for r in mine) / len(mine) for key in ("dice", "accuracy"))
         timed = [r for r in mine if r["train_minutes"] is not None]
         minutes = ""
