@@ -66,6 +66,7 @@ def test_networks_are_averaged_with_their_mirrored_answers_and_not_trained_twice
     )
     assert one["train_minutes"] == full[0]["train_minutes"]
     assert three["train_minutes"] == pytest.approx(sum(row["train_minutes"] for row in full))
+    assert three["networks"] == 3
     assert three["parameters"] == 3 * one["parameters"] == 3 * full[0]["parameters"]
     assert len({row["dice"] for row in (full[0], one, three)}) == 3
     work = tmp_path / "work"
@@ -176,6 +177,16 @@ def test_a_table_compares_by_seed_and_by_car():
         "| `full` | twice the channels, 40 passes | 1 | 0.5000 (0.5000 to 0.5000) "
         "| 0.2500 |  |  | 1,234 |"
     )
+
+
+def test_averaged_networks_are_compared_with_the_mean_of_all_of_them():
+    rows = [row("mirrored", s, {"a": 0.9 + s / 100, "b": 0.8 + s / 100}) for s in range(4)]
+    rows.append(row("three", 0, {"a": 0.95, "b": 0.85}) | {"networks": 3})
+    line = protocol.table(rows, "val").splitlines()[-1]
+    assert "| 3 | 0.9000 (" in line
+    assert "| +0.0400 (+0.0400 to +0.0400) on `mirrored`, seed 0, 1, 2 |" in line
+    complete = protocol.table([rows[0], rows[1], rows[2], rows[4]], "val").splitlines()[-1]
+    assert "| +0.0400 (+0.0400 to +0.0400) on `mirrored` |" in complete
 
 
 def test_tables_are_written_between_their_marks_and_nothing_else_changes(tmp_path):

@@ -208,6 +208,14 @@ def test_readme_states_the_committed_results_on_real_photos() -> None:
         small = {car: protocol.mean_cars(mine)[car] for car in originals}
         for cars in (originals, small):
             assert f"{sum(cars.values()) / len(cars):.4f}" in readme, name
+    short = " ".join(readme.split())
+    for name, phrase in {
+        "mirrored": "have {} at 480x320 and {} at",
+        "three": "has {} and {},",
+    }.items():
+        found = (protocol.by_name(rows, split)[name] for split in ("test", "originals"))
+        means = [f"{sum(row['dice'] for row in mine) / len(mine):.4f}" for mine in found]
+        assert phrase.format(*means) in short, name
 
 
 def readme_states(readme: str, found: dict[str, Any]) -> bool:

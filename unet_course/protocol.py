@@ -174,6 +174,8 @@ def run(
         "precision": info["precision"], "torch": torch.__version__.split("+")[0],
         "cars": {car: sum(values) / len(values) for car, values in sorted(cars.items())},
     }  # fmt: skip
+    if len(networks) > 1:
+        row["networks"] = len(networks)
     keep(row, results)
     return row
 
@@ -288,8 +290,13 @@ def paired(
     ours: list[dict[str, Any]], theirs: list[dict[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The rows of both whose seeds both have, so that no seed flatters either."""
-    both = {r["seed"] for r in ours} & {r["seed"] for r in theirs}
-    return [r for r in ours if r["seed"] in both], [r for r in theirs if r["seed"] in both]
+    both = seeds(ours) & seeds(theirs)
+    return [r for r in ours if seeds([r]) <= both], [r for r in theirs if seeds([r]) <= both]
+
+
+def seeds(rows: list[dict[str, Any]]) -> set[int]:
+    """The seeds of all networks in the rows; a row of averaged ``networks`` has several."""
+    return {r["seed"] + i for r in rows for i in range(r.get("networks", 1))}
 
 
 def table(rows: list[dict[str, Any]], split: str) -> str:
@@ -319,11 +326,11 @@ def table(rows: list[dict[str, Any]], split: str) -> str:
                 round(value, 4) + 0.0 for value in gain(ours, theirs)
             )  # no "-0.0000"
             gained = f"{mean:+.4f} ({low:+.4f} to {high:+.4f}) on `{against}`"
-            if len(ours) < max(len(mine), len(others)):
-                gained += f", seed {', '.join(str(r['seed']) for r in ours)}"
+            if seeds(ours) < seeds(mine) | seeds(others):
+                gained += f", seed {', '.join(map(str, sorted(seeds(ours))))}"
         low, high = interval(mean_cars(mine))
         lines.append(
-            f"| `{name}` | {title} | {len(mine)} | {dice:.4f} ({low:.4f} to {high:.4f}) "
+            f"| `{name}` | {title} | {len(seeds(mine))} | {dice:.4f} ({low:.4f} to {high:.4f}) "
             f"| {accuracy:.4f} | {gained} | {minutes} | {mine[0]['parameters']:,} |"
         )
     return "\n".join(lines)
@@ -336,7 +343,7 @@ def car_table(rows: list[dict[str, Any]], split: str) -> str:
     """
     found = by_name(rows, split)
     columns = {name: mean_cars(mine) for name, mine in found.items()}
-    header = [f"`{name}` (seeds: {len(mine)})" for name, mine in found.items()]
+    header = [f"`{name}` (seeds: {len(seeds(mine))})" for name, mine in found.items()]
     lines = [f"| car | {' | '.join(header)} |", "| --- |" + " --- |" * len(header)]
     cars = [c for c in next(iter(columns.values())) if all(c in mine for mine in columns.values())]
     for car in cars:
@@ -350,7 +357,9 @@ def paint_table(rows: list[dict[str, Any]], split: str) -> str:
     lines = [f"| | {' | '.join(TINTS)} |", "| --- |" + " --- |" * len(TINTS)]
     for name, mine in by_name(rows, split).items():
         means = (sum(r["paints"][paint] for r in mine) / len(mine) for paint in TINTS)
-        lines.append(f"| `{name}` (seeds: {len(mine)}) | {' | '.join(f'{m:.4f}' for m in means)} |")
+        lines.append(
+            f"| `{name}` (seeds: {len(seeds(mine))}) | {' | '.join(f'{m:.4f}' for m in means)} |"
+        )
     return "\n".join(lines)
 
 
