@@ -153,11 +153,12 @@ def test_a_large_photo_that_will_be_resized_is_decoded_smaller_but_not_too_small
     photo.save(tmp_path / "train" / "b_01.jpg", quality=95, exif=exif)
     photo.resize((960, 640)).save(tmp_path / "train" / "c_01.jpg", quality=95)
     photo.save(tmp_path / "train" / "d_01.png")
-    for car, each in zip(
-        "abcd", (mask, mask.rotate(-90, expand=True), mask.resize((960, 640), 0), mask), strict=True
-    ):
+    photo.resize((1920, 1280)).save(tmp_path / "train" / "e_01.jpg", quality=95)
+    wide = mask.resize((1920, 1280), 0)
+    masks = (mask, mask.rotate(-90, expand=True), mask.resize((960, 640), 0), mask, wide)
+    for car, each in zip("abcde", masks, strict=True):
         each.save(tmp_path / "train_masks" / f"{car}_01_mask.png")
-    a, b, c, d = data.find_samples(tmp_path)
+    a, b, c, d, e = data.find_samples(tmp_path)
 
     def shape(sample: data.Sample, size: tuple[int, int] | None) -> tuple[int, ...]:
         image, truth = data.read_pair(sample, size=size)
@@ -170,13 +171,17 @@ def test_a_large_photo_that_will_be_resized_is_decoded_smaller_but_not_too_small
     assert shape(a, (480, 440)) == (1280, 1918)  # too small
     assert shape(c, (120, 80)) == (640, 960)  # small enough as it is
     assert shape(d, (120, 80)) == (1280, 1918)  # no JPEG
+    assert shape(e, (480, 320)) == (640, 960)
+    assert shape(e, (240, 160)) == (320, 480) and shape(e, (120, 80)) == (160, 240)
 
-    for sample, size in ((a, (480, 320)), (a, (240, 160)), (b, (160, 240))):
+    for sample, size in ((a, (480, 320)), (b, (160, 240)), (e, (240, 160)), (e, (120, 80))):
         seen, cut = data.CarDataset([sample], size=size).load(0)
         whole, truth = data.read_pair(sample)
         assert torch.equal(cut, data.resize_mask(truth, size))
+        smaller, _ = data.read_pair(sample, size=size)
+        assert torch.equal(seen, data.resize_image(smaller, size))
         difference = (seen.float() - data.resize_image(whole, size).float()).abs()
-        assert difference.mean() < 1 and difference.max() < 8
+        assert difference.mean() < 0.5 and difference.max() <= 3  # half a pixel to the side: 0.65
     mask.resize((959, 640), 0).save(a.mask)
     with pytest.raises(DataError, match="the mask is 959x640 but its photo is 1918x1280"):
         data.read_pair(a, size=(480, 320))

@@ -167,6 +167,19 @@ def test_a_part_dataset_gives_the_part_of_each_pixel_as_an_integer(part_dataset)
     assert torch.equal(target, expected.as_subclass(Tensor).long())
 
 
+def test_a_large_photo_is_decoded_smaller_but_its_parts_are_not(part_dataset):
+    sample = data.find_samples(part_dataset)[0]
+    for path in (sample.image, sample.mask, parts.find_parts(sample)):
+        with Image.open(path) as file:
+            large = file.resize((1920, 1280), Image.Resampling.NEAREST)
+        large.save(path)
+    image, whole = parts.read_part_pair(sample, size=(120, 80))
+    assert (image.shape, whole.shape) == ((3, 160, 240), (1280, 1920))
+    target = parts.PartDataset([sample], size=(120, 80))[0][1]
+    expected = parts.resize_parts(parts.read_parts(parts.find_parts(sample)), (120, 80))
+    assert torch.equal(target, expected.as_subclass(Tensor).long())
+
+
 def test_augmentation_flips_photo_and_parts_together_and_keeps_the_parts(part_dataset):
     samples = data.find_samples(part_dataset)
     flip = v2.RandomHorizontalFlip(p=1)

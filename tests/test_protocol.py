@@ -79,6 +79,15 @@ def test_networks_are_averaged_with_their_mirrored_answers_and_not_trained_twice
     torch.testing.assert_close(predictor(networks[0], photo), expected)
 
 
+def test_without_seeds_given_there_is_one_average_and_three_of_all_else(small, dataset, tmp_path):
+    results = tmp_path / "results.json"
+    arguments = ["run", "mirrored", "three", "--data", str(dataset), "--work", str(tmp_path)]
+    assert protocol.main([*arguments, "--results", str(results)]) == 0
+    found = [(row["experiment"], row["seed"]) for row in protocol.read(results)]
+    assert found == [("mirrored", 0), ("mirrored", 1), ("mirrored", 2), ("three", 0)]
+    assert not (tmp_path / "full-3").exists()
+
+
 @pytest.fixture
 def started(small, dataset, tmp_path, monkeypatch) -> Callable[[str], dict]:
     """What an experiment trains with, flat, without training."""
@@ -185,6 +194,9 @@ def test_averaged_networks_are_compared_with_the_mean_of_all_of_them():
     line = protocol.table(rows, "val").splitlines()[-1]
     assert "| 3 | 0.9000 (" in line
     assert "| +0.0400 (+0.0400 to +0.0400) on `mirrored`, seed 0, 1, 2 |" in line
+    rows.append(row("three", 3, {"a": 0.1, "b": 0.1}) | {"networks": 3})  # needs seed 5
+    assert protocol.paired(rows[4:], rows[:4]) == (rows[4:5], rows[:3])
+    assert protocol.paired(rows[4:5], rows[:2]) == ([], [])
     complete = protocol.table([rows[0], rows[1], rows[2], rows[4]], "val").splitlines()[-1]
     assert "| +0.0400 (+0.0400 to +0.0400) on `mirrored` |" in complete
 

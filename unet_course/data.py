@@ -174,11 +174,15 @@ def read_pair(
     """Decode a photo and its mask, and check that they have one size.
 
     Args:
-        size: ``(width, height)`` to which both will be resized. A photo of more than a megapixel may
-            then come smaller than it is, but still larger than that, which saves time.
+        size: ``(width, height)`` in pixels to which both will be resized. A JPEG of more than a
+            megapixel may then come at a half, a quarter or an eighth of its sides, though at no less
+            than one and a half times ``size``, which saves time. None: it comes whole.
+
+    Returns:
+        The photo, uint8 ``(3, H, W)``, and its mask, uint8 ``(H, W)`` of 0 and 1, which is always whole.
 
     Raises:
-        DataError: as `read_image` and `read_mask`, or the sizes differ.
+        DataError: as `read_image` and `read_mask`, or the files' sizes differ.
     """
     (image, (h, w)), mask = _decode(sample.image, size), read_mask(sample.mask)
     if mask.shape != (h, w):
@@ -314,7 +318,7 @@ class CarDataset(Dataset[tuple[Tensor, Tensor]]):
 
     Args:
         samples: what to load, from `load_split`.
-        size: ``(width, height)`` to resize to; ``None`` keeps each photo's own.
+        size: ``(width, height)`` to resize to, by way of `read_pair`; ``None`` keeps each photo's own.
         augment: applied to photo and mask together, e.g. `augmentation`; ``None`` for evaluation. In
             `batches` it is handed them on the device of the batch.
         cache: keep decoded, resized photos in memory (as bytes), so that each file is decoded once.

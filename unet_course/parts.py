@@ -80,6 +80,9 @@ def read_part_pair(
     Args:
         size: as in `data.read_pair`.
 
+    Returns:
+        The photo, as `data.read_pair`, and its parts, uint8 ``(H, W)`` of places in `PARTS`, whole.
+
     Raises:
         DataError: as `data.read_pair`, `find_parts` and `read_parts`; or the sizes differ, or the
             parts together are not the car.

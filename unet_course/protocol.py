@@ -44,9 +44,9 @@ TINTS: dict[str, tuple[float, float, float] | None] = {
 class Experiment(NamedTuple):
     """One recipe: a preset, what is changed in it, what a table calls it and compares it with.
 
-    Where ``averaged`` is not 0 nothing new is trained: so many networks of the preset, their seeds
+    Where ``averaged`` is not 0, nothing is trained but the preset: so many networks of it, their seeds
     counting up from the run's, are each asked for the photo and for its mirror image, and the mean of
-    their probabilities is scored.
+    their probabilities is scored. Such an experiment has no ``changes``.
     """
 
     preset: str
@@ -134,7 +134,8 @@ def run(
 
     Args:
         split: the cars to score on, ``"val"`` or ``"test"``.
-        work: where checkpoints go, one folder per experiment and seed.
+        seed: of the network, or of the first of those that are averaged.
+        work: where checkpoints go, one folder per seed and experiment (or preset, if it is averaged).
         originals: a folder with larger copies of the photos of some of the cars; these are then
             scored instead, and the row says ``"originals"`` for the split.
         results: the JSON file in which the row takes its place.
@@ -142,7 +143,8 @@ def run(
 
     Returns:
         The row: experiment, seed, data and split, scores per image at the photos' own size with the
-        mean Dice of each car, and what training took.
+        mean Dice of each car, and what training took. Of several networks it has their number, and of
+        parameters and minutes the sum.
 
     Raises:
         DataError, TrainingError, CheckpointError, OSError: as `training.train`.
@@ -186,7 +188,8 @@ def trained(
     """The networks of an experiment, trained first unless that is done, and how they are asked.
 
     Returns:
-        One network, or as many as are averaged, and a ``predictor`` for `inference.evaluate`.
+        One network, or as many as are averaged, and a ``predictor`` for `inference.evaluate`, which
+        asks all of them (its checkpoint is not looked at then).
     """
     preset, _, changes, _, averaged = EXPERIMENTS[name]
     networks = []
@@ -291,7 +294,8 @@ def paired(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The rows of both whose seeds both have, so that no seed flatters either."""
     both = seeds(ours) & seeds(theirs)
-    return [r for r in ours if seeds([r]) <= both], [r for r in theirs if seeds([r]) <= both]
+    ours, theirs = ([r for r in rows if seeds([r]) <= both] for rows in (ours, theirs))
+    return (ours, theirs) if seeds(ours) == seeds(theirs) else paired(ours, theirs)
 
 
 def seeds(rows: list[dict[str, Any]]) -> set[int]:
@@ -389,7 +393,9 @@ def build_parser() -> argparse.ArgumentParser:
         "names", nargs="+", choices=EXPERIMENTS, metavar="NAME", help=", ".join(EXPERIMENTS)
     )
     common.add_argument("--data", type=Path, required=True, help="real photos at 480x320")
-    common.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    common.add_argument(
+        "--seeds", type=int, nargs="+", help="0 1 2; of several networks averaged 0, the first"
+    )
     common.add_argument(
         "--work", type=Path, default=Path("outputs") / "protocol", help="checkpoints"
     )
@@ -418,8 +424,10 @@ def main(arguments: list[str] | None = None) -> int:
             with replacing(args.into) as temporary:
                 temporary.write_text(text, encoding="utf-8")
             return 0
-        for seed in args.seeds:
+        for seed in args.seeds or range(3):
             for name in args.names:
+                if args.seeds is None and seed and EXPERIMENTS[name].averaged > 1:
+                    continue
                 if args.command == "paints":
                     row = paints(name, args.data, seed=seed, work=args.work, results=args.results)
                     dice = ", ".join(f"{key} {value:.4f}" for key, value in row["paints"].items())

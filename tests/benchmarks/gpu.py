@@ -79,16 +79,17 @@ def measure(name: str, data_dir: Path, *, seed: int, work: Path, results: Path) 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
+    known = [name for name, experiment in protocol.EXPERIMENTS.items() if not experiment.averaged]
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.gpu", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", default=["quick", "full"],
-                        help=f"quick and full, or some of {', '.join(protocol.EXPERIMENTS)}")  # fmt: skip
+                        help=f"quick and full, or some of {', '.join(known)}")  # fmt: skip
     parser.add_argument("--data", type=Path, required=True, help="real photos at 480x320")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--work", type=Path, default=ROOT / "outputs" / "gpu", help="checkpoints")
     parser.add_argument("--results", type=Path, default=RESULTS)
     args = parser.parse_args(arguments)
-    if unknown := set(args.names) - protocol.EXPERIMENTS.keys():
-        parser.error(f"{min(unknown)!r}: expected some of {', '.join(protocol.EXPERIMENTS)}")
+    if unknown := {*args.names} - {*known}:
+        parser.error(f"{min(unknown)!r}: expected some of {', '.join(known)}")
     if not torch.cuda.is_available():
         print(f"{parser.prog}: torch finds no CUDA GPU on this machine", file=sys.stderr)
         return 1
