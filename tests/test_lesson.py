@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from unet_course import lesson, training
+from unet_course import data, lesson, training
 from unet_course.checkpoints import load_checkpoint, save_checkpoint
 from unet_course.data import DataError
 
@@ -71,6 +71,13 @@ def test_an_output_folder_that_is_given_is_taken_from_any_working_directory(
     assert started.output_dir == dataset.parent / "here"
     monkeypatch.chdir(dataset)
     assert started.output_dir == dataset.parent / "here"  # still
+
+
+def test_a_split_without_cars_is_named(dataset):
+    cars = {sample.car for sample in data.find_samples(dataset)}
+    (dataset / "split.csv").write_text("car,split\n" + "".join(f"{c},test\n" for c in cars))
+    with pytest.raises(DataError, match=r"split\.csv: no car for train and val, and"):
+        lesson.start(dataset, preset="smoke")
 
 
 def test_starting_writes_nothing(course):

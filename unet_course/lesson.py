@@ -60,7 +60,7 @@ def start(
     ``UNET_COURSE_PRESET``, else ``"quick"``.
 
     Raises:
-        DataError: as `data.load_split`.
+        DataError: as `data.load_split`, or one of the splits has no car.
         ValueError: there is no such preset.
     """
     preset = preset or os.environ.get("UNET_COURSE_PRESET") or "quick"
@@ -70,10 +70,16 @@ def start(
         output_dir = ROOT / "outputs"
         if (folder, preset, seed) != (EMBEDDED, "quick", 0):
             output_dir = output_dir / "runs" / f"{folder.name}-{preset}"
+    splits = data.load_split(folder)
+    if empty := [name for name, samples in splits.items() if not samples]:
+        raise data.DataError(
+            f"{folder / 'split.csv'}: no car for {' and '.join(empty)}, and the lessons need all three "
+            "splits; name some, or remove this file, and the cars are split for you"
+        )
     use_style()
     warnings.filterwarnings("ignore", module=r"(accelerate|torch\.optim\.lr_scheduler)\b")
     torch.manual_seed(seed)
-    lesson = Lesson(folder, Path(output_dir).resolve(), preset, seed, data.load_split(folder))
+    lesson = Lesson(folder, Path(output_dir).resolve(), preset, seed, splits)
     counts = ", ".join(
         f"{len({s.car for s in samples})} {name}" for name, samples in lesson.splits.items()
     )
